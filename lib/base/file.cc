@@ -1,0 +1,165 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace fs = std::filesystem;
+
+namespace bantam {
+namespace {
+
+int open_or_fail(const fs::path& path, int flags, const char* action) {
+  int descriptor = -1;
+  do {
+    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+  } while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) fail_io(path.string(), action, errno);
+  return descriptor;
+}
+
+}  // namespace
+
+File::File(int descriptor, fs::path path) : descriptor_(descriptor), path_(std::move(path)) {}
+
+File File::open_read(const fs::path& path) {
+  File file(open_or_fail(path, O_RDONLY, "open"), path);
+  struct stat status {};
+  if (::fstat(file.descriptor_, &status) != 0) fail_io(path.string(), "stat", errno);
+  if (!S_ISREG(status.st_mode)) fail("{}: is not a regular file", path.string());
+  return file;
+}
+
+File File::create(const fs::path& path) {
+  return File(open_or_fail(path, O_RDWR | O_CREAT | O_EXCL, "create"), path);
+}
+
+File::File(File&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
+
+File& File::operator=(File&& other) noexcept {
+  if (this != &other) {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = std::exchange(other.descriptor_, -1);
+    path_ = std::move(other.path_);
+  }
+  return *this;
+}
+
+File::~File() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::int64_t File::size() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) fail_io(path_.string(), "stat", errno);
+  return status.st_size;
+}
+
+void File::read_at(std::int64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(descriptor_, out.data(), out.size(), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_io(path_.string(), "read", errno);
+    if (got == 0) fail("{}: truncated: ends before byte {}", path_.string(), offset + std::ssize(out));
+    out = out.subspan(static_cast<std::size_t>(got));
+    offset += got;
+  }
+}
+
+void File::write_at(std::int64_t offset, std::span<const std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t put = ::pwrite(descriptor_, bytes.data(), bytes.size(), offset);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail_io(path_.string(), "write", errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+    offset += put;
+  }
+}
+
+void File::resize(std::int64_t size) const {
+  if (::ftruncate(descriptor_, size) != 0) fail_io(path_.string(), "resize", errno);
+}
+
+void File::sync() const {
+  if (::fdatasync(descriptor_) != 0) fail_io(path_.string(), "sync", errno);
+}
+
+void File::start_writeback(std::int64_t offset, std::int64_t length) const {
+  static_cast<void>(::sync_file_range(descriptor_, offset, length, SYNC_FILE_RANGE_WRITE));
+}
+
+std::string read_text_file(const fs::path& path, std::int64_t max_bytes) {
+  const File file = File::open_read(path);
+  const std::int64_t size = file.size();
+  if (size > max_bytes) fail("{}: is {} bytes; at most {} were expected", path.string(), size, max_bytes);
+  std::string text(static_cast<std::size_t>(size), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+void write_text_file(const fs::path& path, std::string_view text) {
+  const File file = File::create(path);
+  file.write_at(0, std::as_bytes(std::span(text)));
+}
+
+void sync_directory(const fs::path& path) {
+  const int descriptor = open_or_fail(path, O_RDONLY | O_DIRECTORY, "open");
+  const int result = ::fsync(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  // Some file systems cannot sync a directory; its entries are then durable by other means.
+  if (result != 0 && error != EINVAL && error != ENOTSUP) fail_io(path.string(), "sync", error);
+}
+
+StagedDirectory::StagedDirectory(fs::path target, bool replace)
+    : target_(fs::absolute(target).lexically_normal()), replace_(replace) {
+  if (!target_.has_filename()) target_ = target_.parent_path();  // "out/" names the same directory as "out"
+  if (fs::exists(fs::symlink_status(target_)) && !replace) {
+    fail("{}: exists already; choose another output, or give --force to replace it", target_.string());
+  }
+  const fs::path parent = target_.parent_path();
+  if (!fs::is_directory(parent)) fail("{}: is not a directory; create it first", parent.string());
+  std::string pattern = (parent / fmt::format(".{}.partial-XXXXXX", target_.filename().string())).string();
+  if (::mkdtemp(pattern.data()) == nullptr) fail_io(parent.string(), "write into", errno);
+  staging_ = pattern;
+  // mkdtemp makes it private; a bundle is meant to be served.
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::chmod(staging_.c_str(), 0777 & ~mask);
+}
+
+StagedDirectory::~StagedDirectory() {
+  if (committed_) return;
+  std::error_code ignored;
+  fs::remove_all(staging_, ignored);
+}
+
+void StagedDirectory::commit() {
+  BANTAM_ASSERT(!committed_);
+  sync_directory(staging_);
+  fs::path retired;
+  if (replace_ && fs::exists(fs::symlink_status(target_))) {
+    retired = staging_;
+    retired += ".old";
+    if (::rename(target_.c_str(), retired.c_str()) != 0) fail_io(target_.string(), "replace", errno);
+  }
+  if (::rename(staging_.c_str(), target_.c_str()) != 0) {
+    const int error = errno;
+    if (!retired.empty()) static_cast<void>(::rename(retired.c_str(), target_.c_str()));
+    fail_io(target_.string(), "create", error);
+  }
+  committed_ = true;
+  sync_directory(target_.parent_path());
+  std::error_code ignored;
+  if (!retired.empty()) fs::remove_all(retired, ignored);
+}
+
+}  // namespace bantam

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "convert/checkpoint.h"
+#include "graph/graph.h"
+
+namespace bantam {
+
+// What the exported graph answers. Names are those of the pipelines in transformers and transformers.js.
+enum class Task { kFeatureExtraction, kFillMask, kTextClassification, kTokenClassification, kQuestionAnswering };
+
+struct TaskInfo {
+  Task task;
+  std::string_view name;                 // "text-classification"
+  std::string_view architecture_suffix;  // "ForSequenceClassification"; "Model" for feature extraction
+};
+std::span<const TaskInfo> tasks();
+std::string_view name(Task task);
+
+// The task that `architectures` in config.json states; for a folder without it, feature extraction when the
+// checkpoint holds no head. Unknown classes are an error that lists the known ones.
+Task task_of(const Checkpoint& checkpoint);
+
+// A checkpoint as a float32 graph that runs like PyTorch, before any quantization.
+struct ModelGraph {
+  Graph graph;
+  Task task = Task::kFeatureExtraction;
+  std::string family;
+  std::vector<std::string> notes;  // what the user should know: tensors left out, assumptions
+};
+
+// A model family: a value in one list, not a base class.
+struct Architecture {
+  std::string_view family;
+  std::span<const std::string_view> model_types;  // config.json model_type values
+  std::span<const Task> tasks;
+  ModelGraph (*build)(const Checkpoint& checkpoint, Task task);
+};
+
+std::span<const Architecture* const> architectures();
+
+// Finds the family of the checkpoint and builds its graph; `task` overrides what the folder says.
+// Refuses unknown model types (listing the known ones) and quantized checkpoints.
+ModelGraph build_model(const Checkpoint& checkpoint, std::optional<Task> task);
+
+}  // namespace bantam

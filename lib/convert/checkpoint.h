@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "convert/config.h"
+#include "graph/tensor_source.h"
+
+namespace bantam {
+
+using TensorMap = std::map<std::string, TensorSourcePtr, std::less<>>;
+
+// A weight file of the checkpoint.
+struct SourceFile {
+  std::string name;  // plain file name inside the checkpoint folder
+  std::int64_t bytes = 0;
+  std::string sha256;  // known without reading only where the hub cache's blob is named by it; else empty
+};
+
+// A Hugging Face checkpoint folder, opened: headers are checked, no weight byte is read.
+struct Checkpoint {
+  std::filesystem::path directory;
+  std::string source;  // what the user typed
+  Config config;
+  TensorMap tensors;   // by name
+  std::vector<SourceFile> files;
+};
+
+// The folder that `source` names: a directory, or a hub id ("org/name", optionally "org/name@revision") that is in
+// the local Hugging Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub; refs and snapshots).
+// Never touches the network. Errors say where it looked.
+std::filesystem::path resolve_source(std::string_view source);
+
+// Reads config.json and the headers of model.safetensors or of the shards that model.safetensors.index.json names.
+Checkpoint open_checkpoint(std::string_view source);
+
+}  // namespace bantam

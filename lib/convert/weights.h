@@ -1,0 +1,50 @@
+#pragma once
+
+#include <initializer_list>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "convert/checkpoint.h"
+#include "graph/shape.h"
+#include "graph/tensor_source.h"
+
+namespace bantam {
+
+// The tensors of a checkpoint while a family builds its graph: every tensor is claimed once, dropped by name, or
+// finish() fails with the list of what is missing, what is left over and which shapes disagree with config.json.
+class Weights {
+ public:
+  explicit Weights(const Checkpoint& checkpoint);
+
+  // Removes the first of these prefixes that any tensor has ("bert.") from every name that has it, so that
+  // families see one form. Other names stay as they are.
+  void strip_prefix(std::initializer_list<std::string_view> prefixes);
+
+  bool has(std::string_view name) const;
+  // The tensor under the first of `names` that exists, checked against `shape`. A missing one is remembered for
+  // finish(), and a placeholder of that shape is returned so that the build can go on and find all of them.
+  TensorSourcePtr claim(std::initializer_list<std::string_view> names, const Shape& shape);
+  TensorSourcePtr claim(std::string_view name, const Shape& shape);
+
+  // Tensors that carry nothing the graph needs (buffers, heads of other tasks): exact names or "prefix*" or "*suffix".
+  // Returns those that matched, so that the family can say what was left out.
+  std::vector<std::string> drop(std::initializer_list<std::string_view> patterns);
+
+  // Throws Error listing missing names, left-over names and wrong shapes, at most ten of each, with counts.
+  void finish() const;
+
+ private:
+  struct Entry {
+    std::string original;
+    TensorSourcePtr source;
+    bool used = false;
+  };
+  std::string file_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::vector<std::string> missing_;
+  std::vector<std::string> mismatched_;
+};
+
+}  // namespace bantam

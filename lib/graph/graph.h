@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "graph/codec.h"
+#include "graph/dtype.h"
+#include "graph/role.h"
+#include "graph/shape.h"
+#include "graph/tensor_source.h"
+
+namespace bantam {
+
+// Index into Graph::values. kNoValue stands for an omitted optional input or output.
+using ValueId = std::int32_t;
+inline constexpr ValueId kNoValue = -1;
+
+// A small tensor held in memory: attributes and shape-sized constants.
+struct TensorData {
+  DType dtype = DType::kUndefined;
+  Shape shape;
+  std::vector<std::byte> bytes;  // little-endian; 4-bit types packed low nibble first
+  std::vector<std::string> strings;  // kString only
+};
+
+using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
+                                    std::vector<std::string>, TensorData>;
+
+struct Attribute {
+  std::string name;
+  AttributeValue value;
+};
+
+// What flows along an edge. dtype and dims are as declared or inferred; kUndefined / no dims when unknown.
+struct Value {
+  std::string name;
+  DType dtype = DType::kUndefined;
+  bool has_dims = false;
+  std::vector<Dim> dims;
+};
+
+// Operators keep ONNX's own names, so that an importer can carry what we do not know.
+struct Node {
+  std::string domain;  // "" is ai.onnx
+  std::string type;
+  std::string name;
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+  std::vector<Attribute> attributes;
+
+  const Attribute* find(std::string_view attribute) const;
+};
+
+// A shape-sized constant that stays inside the .onnx file.
+struct Constant {
+  ValueId value = kNoValue;
+  TensorData data;
+};
+
+// One stored tensor of a weight and the graph values that read it. Several values may declare the same
+// bytes under different shapes (a tied embedding and head); `shapes[i]` belongs to `values[i]`.
+struct WeightPart {
+  std::vector<ValueId> values;
+  std::vector<Shape> shapes;
+  DType stored = DType::kUndefined;  // the codec's dtype, or kF16 / kBF16 where the codec gives kF32
+};
+
+struct Weight {
+  std::string name;  // as in the checkpoint, for messages and manifests
+  Role role = Role::kOther;
+  TensorSourcePtr source;
+  CodecPtr codec;
+  std::vector<WeightPart> parts;  // as codec->parts(source->spec())
+};
+
+// An ONNX graph: nodes in topological order over values with dense ids.
+class Graph {
+ public:
+  std::string name = "model";
+  std::map<std::string, std::int64_t> opsets;  // domain -> version
+  std::vector<Value> values;
+  std::vector<Node> nodes;
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+  std::vector<Constant> constants;
+  std::vector<Weight> weights;  // in order of first use
+  std::int64_t ir_version = 10;
+
+  ValueId add_value(std::string name, DType dtype);
+  const Value& value(ValueId id) const { return values.at(static_cast<std::size_t>(id)); }
+  Value& value(ValueId id) { return values.at(static_cast<std::size_t>(id)); }
+
+  // Every value has at most one producer, is produced before it is read, names are unique and not empty,
+  // weight parts match their codec, inputs and outputs exist. Throws Error naming node and value.
+  void check() const;
+};
+
+}  // namespace bantam
