@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstddef>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -62,6 +63,9 @@ decltype(auto) with_context(std::string_view where, Body&& body) {
     throw;
   }
 }
+
+// Text from a file, fit for a message: in double quotes, control characters escaped, cut after `max_bytes`.
+std::string quote(std::string_view text, std::size_t max_bytes = 120);
 
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line);
 

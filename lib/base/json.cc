@@ -13,6 +13,8 @@ Json parse_json(std::string_view text, const JsonLimits& limits) {
   if (std::ssize(text) > limits.max_bytes) {
     fail("JSON of {} bytes; at most {} are accepted", text.size(), limits.max_bytes);
   }
+  // The parser takes a NUL for the end of its input and would ignore what follows.
+  if (const auto at = text.find('\0'); at != text.npos) fail("not valid JSON: NUL at byte {}", at + 1);
   std::vector<std::set<std::string>> open_objects;
   const auto callback = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > limits.max_depth) fail("JSON nested deeper than {} levels", limits.max_depth);
@@ -20,7 +22,7 @@ Json parse_json(std::string_view text, const JsonLimits& limits) {
     if (event == Json::parse_event_t::object_end) open_objects.pop_back();
     if (event == Json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
-      if (!open_objects.back().insert(key).second) fail("duplicate JSON key \"{}\"", key);
+      if (!open_objects.back().insert(key).second) fail("duplicate JSON key {}", quote(key));
     }
     return true;
   };

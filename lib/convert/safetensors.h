@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -10,6 +11,7 @@
 namespace bantam {
 
 struct SafetensorsFile {
+  std::int64_t bytes = 0;                // of the whole file
   std::vector<TensorSourcePtr> tensors;  // in order of their bytes
   std::map<std::string, std::string> metadata;
 };

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <initializer_list>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,17 +19,20 @@ class Weights {
   explicit Weights(const Checkpoint& checkpoint);
 
   // Removes the first of these prefixes that any tensor has ("bert.") from every name that has it, so that
-  // families see one form. Other names stay as they are.
+  // families see one form. Other names stay as they are. Two tensors that would get one name are an error.
   void strip_prefix(std::initializer_list<std::string_view> prefixes);
 
   bool has(std::string_view name) const;
-  // The tensor under the first of `names` that exists, checked against `shape`. A missing one is remembered for
-  // finish(), and a placeholder of that shape is returned so that the build can go on and find all of them.
+  // The tensor under the first of `names` that exists, checked against `shape` and to be of a float type. One that is
+  // missing or disagrees is remembered for finish(), and a placeholder of that shape (F32; reading it is an error) is
+  // returned so that the build can go on and find all of them. Gives up after a thousand problems: throws then, and
+  // for shapes whose bytes do not fit into int64. Claiming a tensor again (a tied head) returns it again.
   TensorSourcePtr claim(std::initializer_list<std::string_view> names, const Shape& shape);
   TensorSourcePtr claim(std::string_view name, const Shape& shape);
 
   // Tensors that carry nothing the graph needs (buffers, heads of other tasks): exact names or "prefix*" or "*suffix".
-  // Returns those that matched, so that the family can say what was left out.
+  // What was claimed before stays claimed. Returns the checkpoint's names of those that matched, sorted, so that the
+  // family can say what was left out.
   std::vector<std::string> drop(std::initializer_list<std::string_view> patterns);
 
   // Throws Error listing missing names, left-over names and wrong shapes, at most ten of each, with counts.
@@ -41,6 +44,8 @@ class Weights {
     TensorSourcePtr source;
     bool used = false;
   };
+  [[noreturn]] void fail_with(std::vector<std::string> left_over) const;
+
   std::string file_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<std::string> missing_;

@@ -1,0 +1,171 @@
+#include "convert/architecture.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace bantam {
+namespace {
+
+constexpr std::array<TaskInfo, 5> kTasks = {{
+    {Task::kFeatureExtraction, "feature-extraction", "Model"},
+    {Task::kFillMask, "fill-mask", "ForMaskedLM"},
+    {Task::kTextClassification, "text-classification", "ForSequenceClassification"},
+    {Task::kTokenClassification, "token-classification", "ForTokenClassification"},
+    {Task::kQuestionAnswering, "question-answering", "ForQuestionAnswering"},
+}};
+
+struct TaskAlias {
+  std::string_view name;
+  Task task;
+};
+// transformers.js and the hub know some tasks by a second name.
+constexpr std::array<TaskAlias, 4> kAliases = {{
+    {"sentiment-analysis", Task::kTextClassification},
+    {"ner", Task::kTokenClassification},
+    {"embeddings", Task::kFeatureExtraction},
+    {"sentence-similarity", Task::kFeatureExtraction},
+}};
+
+// Tensors that belong to a head, in the names of the supported families.
+constexpr std::array<std::string_view, 11> kHeadPrefixes = {
+    "cls.", "classifier.", "pre_classifier.", "qa_outputs.", "lm_head.", "vocab_", "predictions.", "score.",
+    "generator_", "discriminator_predictions.", "sop_classifier.",
+};
+
+std::string task_names() {
+  std::string text;
+  for (const TaskInfo& info : kTasks) text += (text.empty() ? "" : ", ") + std::string(info.name);
+  return text;
+}
+
+// "xlm-roberta" of a config and "XLMRoberta" of its classes are the same word.
+std::string folded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c != '-' && c != '_') out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return out;
+}
+
+bool is_sentence_transformer(const Checkpoint& checkpoint) {
+  const auto path = checkpoint.directory / "modules.json";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return false;
+  const Json modules = read_json_file(path, {.max_bytes = 1 << 20, .max_depth = 16});
+  if (!modules.is_array()) fail("{}: a list of modules was expected", path.string());
+  return std::ranges::any_of(modules, [](const Json& module) {
+    if (!module.is_object() || !module.contains("type") || !module["type"].is_string()) return false;
+    const auto& type = module["type"].get_ref<const std::string&>();
+    return type.substr(type.rfind('.') + 1) == "Pooling";
+  });
+}
+
+std::optional<Task> task_of_ending(std::string_view ending, std::string_view model_type) {
+  for (const TaskInfo& info : kTasks) {
+    if (ending == info.architecture_suffix) return info.task;
+  }
+  // Pretraining heads hold a masked language model, but for ELECTRA's, which tells replaced tokens from real ones.
+  if (ending == "ForPreTraining") return model_type == "electra" ? Task::kFeatureExtraction : Task::kFillMask;
+  return std::nullopt;
+}
+
+Task task_of_class(const Config& config, const std::string& name) {
+  const std::string type = config.model_type();
+  const std::string prefix = folded(type);
+  if (folded(name).starts_with(prefix) && name.size() >= prefix.size()) {
+    if (const auto task = task_of_ending(std::string_view(name).substr(prefix.size()), type)) return *task;
+  }
+  std::string endings;
+  for (const TaskInfo& info : kTasks) {
+    endings += fmt::format("{}...{} ({})", endings.empty() ? "" : ", ", info.architecture_suffix, info.name);
+  }
+  fail("{}: architectures: {} is not a class of {} that can be converted; known: {}", config.path().string(),
+       quote(name), quote(type), endings);
+}
+
+Task task_without_class(const Checkpoint& checkpoint) {
+  for (const auto& [tensor, source] : checkpoint.tensors) {
+    const auto is_head = [&](std::string_view prefix) { return tensor.starts_with(prefix); };
+    if (std::ranges::any_of(kHeadPrefixes, is_head)) {
+      fail("{}: states no architectures, and the weights hold a head ({}); name the task: {}",
+           checkpoint.config.path().string(), tensor, task_names());
+    }
+  }
+  return Task::kFeatureExtraction;
+}
+
+const Architecture& find_architecture(const Config& config) {
+  const std::string type = config.model_type();
+  std::vector<std::string_view> known;
+  for (const Architecture* architecture : architectures()) {
+    for (const std::string_view candidate : architecture->model_types) {
+      if (candidate == type) return *architecture;
+      known.push_back(candidate);
+    }
+  }
+  std::ranges::sort(known);
+  std::string list;
+  for (const std::string_view candidate : known) list += (list.empty() ? "" : ", ") + std::string(candidate);
+  fail("{}: model_type: {} is not supported; known: {}", config.path().string(), quote(type), list);
+}
+
+// "; config.json states BertForSequenceClassification", for a task that the user chose against it.
+std::string stated_class(const Config& config) {
+  const auto classes = config.architectures();
+  return classes.empty() ? std::string() : fmt::format("; config.json states {}", quote(classes[0]));
+}
+
+}  // namespace
+
+std::span<const TaskInfo> tasks() { return kTasks; }
+
+std::string_view name(Task task) {
+  const TaskInfo& info = kTasks.at(static_cast<std::size_t>(task));
+  BANTAM_ASSERT(info.task == task);
+  return info.name;
+}
+
+Task parse_task(std::string_view name) {
+  for (const TaskInfo& info : kTasks) {
+    if (info.name == name) return info.task;
+  }
+  for (const TaskAlias& alias : kAliases) {
+    if (alias.name == name) return alias.task;
+  }
+  fail_usage("unknown task {}; known: {}", quote(name), task_names());
+}
+
+Task task_of(const Checkpoint& checkpoint) {
+  if (is_sentence_transformer(checkpoint)) return Task::kFeatureExtraction;
+  const auto classes = checkpoint.config.architectures();
+  return classes.empty() ? task_without_class(checkpoint) : task_of_class(checkpoint.config, classes[0]);
+}
+
+ModelGraph build_model(const Checkpoint& checkpoint, std::optional<Task> task) {
+  const Config& config = checkpoint.config;
+  config.refuse_quantized();
+  const Architecture& architecture = find_architecture(config);
+  const Task wanted = task ? *task : task_of(checkpoint);
+  if (std::ranges::find(architecture.tasks, wanted) == architecture.tasks.end()) {
+    std::string known;
+    for (const Task candidate : architecture.tasks) known += (known.empty() ? "" : ", ") + std::string(name(candidate));
+    fail("{}: {} models have no {} head here; known: {}", config.path().string(), architecture.family, name(wanted),
+         known);
+  }
+  ModelGraph model;
+  try {
+    model = architecture.build(checkpoint, wanted);
+  } catch (const Error& error) {
+    if (!task) throw;
+    throw Error(error.code(), fmt::format("as {}: {}{}", name(wanted), error.message(), stated_class(config)));
+  }
+  model.notes.insert(model.notes.begin(), checkpoint.notes.begin(), checkpoint.notes.end());
+  return model;
+}
+
+}  // namespace bantam
