@@ -39,6 +39,8 @@ class Codec {
   // Throws Error when a value cannot be represented (not finite, out of range).
   virtual void encode(std::span<const float> rows, std::int64_t width,
                       std::span<const std::span<std::byte>> parts) const = 0;
+  // True for raw_codec(): part 0 is the source's bytes as they are; encode and decode are never called.
+  virtual bool is_raw() const { return false; }
   // The inverse: the floats that a runtime sees. parts[i] holds the bytes of the same rows.
   virtual void decode(std::span<const std::span<const std::byte>> parts, std::int64_t width,
                       std::span<float> rows) const = 0;
@@ -47,5 +49,7 @@ using CodecPtr = std::shared_ptr<const Codec>;
 
 // Stores floats as they are (part 0, kF32). Part dtypes kF16/kBF16 are made by the writer's final cast.
 CodecPtr float_codec();
+// Stores the source's bytes unchanged, whatever their type: integers, packed 4-bit values and F64 of imported graphs.
+CodecPtr raw_codec();
 
 }  // namespace bantam

@@ -13,7 +13,20 @@ std::int64_t TensorSpec::width() const {
 
 namespace {
 
-std::int64_t row_bytes(const TensorSpec& spec) { return byte_size(spec.dtype, spec.width()); }
+struct ByteRange {
+  std::int64_t begin;
+  std::int64_t size;
+};
+
+ByteRange byte_range(const TensorSpec& spec, RowRange rows) {
+  BANTAM_ASSERT(rows.begin >= 0 && rows.begin <= rows.end && rows.end <= spec.rows());
+  if (info(spec.dtype).bits < 8) {
+    BANTAM_ASSERT(rows.begin == 0 && rows.end == spec.rows());
+    return {0, spec.bytes()};
+  }
+  const std::int64_t row = byte_size(spec.dtype, spec.width());
+  return {rows.begin * row, rows.count() * row};
+}
 
 class MemorySource final : public TensorSource {
  public:
@@ -22,8 +35,9 @@ class MemorySource final : public TensorSource {
   }
   const TensorSpec& spec() const override { return spec_; }
   void read(RowRange rows, std::span<std::byte> out) const override {
-    BANTAM_ASSERT(rows.begin >= 0 && rows.end <= spec_.rows() && std::ssize(out) == rows.count() * row_bytes(spec_));
-    if (!out.empty()) std::memcpy(out.data(), bytes_.data() + rows.begin * row_bytes(spec_), out.size());
+    const ByteRange range = byte_range(spec_, rows);
+    BANTAM_ASSERT(std::ssize(out) == range.size);
+    if (!out.empty()) std::memcpy(out.data(), bytes_.data() + range.begin, out.size());
   }
 
  private:
@@ -37,8 +51,9 @@ class FileSource final : public TensorSource {
       : spec_(std::move(spec)), file_(std::move(file)), offset_(offset) {}
   const TensorSpec& spec() const override { return spec_; }
   void read(RowRange rows, std::span<std::byte> out) const override {
-    BANTAM_ASSERT(rows.begin >= 0 && rows.end <= spec_.rows() && std::ssize(out) == rows.count() * row_bytes(spec_));
-    file_->read_at(offset_ + rows.begin * row_bytes(spec_), out);
+    const ByteRange range = byte_range(spec_, rows);
+    BANTAM_ASSERT(std::ssize(out) == range.size);
+    file_->read_at(offset_ + range.begin, out);
   }
 
  private:

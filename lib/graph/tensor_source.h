@@ -34,7 +34,7 @@ struct RowRange {
 };
 
 // A promise of bytes. Cheap to build, immutable, safe to read from several threads at once.
-// Packed (4-bit) tensors are never sources: sources are what checkpoints hold.
+// Packed (4-bit) tensors come from imported graphs only and are read whole, since a row may end inside a byte.
 class TensorSource {
  public:
   virtual ~TensorSource() = default;

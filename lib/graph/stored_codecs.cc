@@ -22,7 +22,27 @@ class FloatCodec final : public Codec {
   }
 };
 
+class RawCodec final : public Codec {
+ public:
+  std::string key() const override { return "raw"; }
+  std::vector<PartSpec> parts(const TensorSpec& weight) const override {
+    return {{"", weight.dtype, weight.shape, false}};
+  }
+  bool is_raw() const override { return true; }
+  void encode(std::span<const float>, std::int64_t, std::span<const std::span<std::byte>>) const override {
+    BANTAM_ASSERT(!"raw bytes are copied, never encoded");
+  }
+  void decode(std::span<const std::span<const std::byte>>, std::int64_t, std::span<float>) const override {
+    BANTAM_ASSERT(!"raw bytes are copied, never decoded");
+  }
+};
+
 }  // namespace
+
+CodecPtr raw_codec() {
+  static const CodecPtr codec = std::make_shared<RawCodec>();
+  return codec;
+}
 
 CodecPtr float_codec() {
   static const CodecPtr codec = std::make_shared<FloatCodec>();
