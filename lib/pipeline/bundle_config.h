@@ -1,0 +1,24 @@
+#pragma once
+
+#include <vector>
+
+#include "base/json.h"
+#include "quantize/variant.h"
+#include "shard/layout.h"
+
+namespace bantam {
+
+struct SessionFile {
+  DtypeName dtype;
+  const Layout* layout;
+};
+
+// The dtype that a page gets on wasm without asking, and on WebGPU, among those that the bundle holds.
+DtypeName default_dtype_wasm(const std::vector<SessionFile>& sessions);
+DtypeName default_dtype_webgpu(const std::vector<SessionFile>& sessions);
+
+// `config` (the checkpoint's config.json) with the field transformers.js_config that makes the bundle load without options
+// (browser study, section 1.4): dtype, device_config, use_external_data_format keyed by full file name.
+Json with_transformers_js_config(Json config, const std::vector<SessionFile>& sessions);
+
+}  // namespace bantam

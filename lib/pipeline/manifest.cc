@@ -1,0 +1,85 @@
+#include "pipeline/manifest.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace bantam {
+namespace {
+
+Json tensor_entry(const PlannedVariant& variant, std::size_t index) {
+  const Weight& weight = variant.graph.weights[index];
+  Json parts = Json::array();
+  std::int64_t bytes = 0;
+  for (std::size_t p = 0; p < weight.parts.size(); ++p) {
+    const PartPlace& place = variant.layout.places[index][p];
+    bytes += place.bytes;
+    parts.push_back({{"name", variant.graph.value(weight.parts[p].values[0]).name},
+                     {"dtype", std::string(name(weight.parts[p].stored))},
+                     {"shape", weight.parts[p].shapes[0]},
+                     {"file", "onnx/" + variant.layout.shards[place.shard].name},
+                     {"offset", place.offset},
+                     {"bytes", place.bytes}});
+  }
+  return {{"name", weight.name},
+          {"role", std::string(name(weight.role))},
+          {"source_dtype", std::string(name(weight.source->spec().dtype))},
+          {"shape", weight.source->spec().shape},
+          {"encoding", weight.codec->key()},
+          {"bytes", bytes},
+          {"parts", std::move(parts)}};
+}
+
+}  // namespace
+
+std::string tool_version() { return BANTAM_VERSION; }
+
+Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::vector<SourceDigest>& source) {
+  Json source_files = Json::array();
+  for (const SourceFile& file : plan.checkpoint.files) {
+    Json entry = {{"name", file.name}, {"bytes", file.bytes}};
+    std::string digest = file.sha256;
+    for (const SourceDigest& known : source) {
+      if (known.name == file.name && !known.sha256.empty()) digest = known.sha256;
+    }
+    if (!digest.empty()) entry["sha256"] = digest;
+    source_files.push_back(std::move(entry));
+  }
+  Json variants = Json::array();
+  for (const PlannedVariant& variant : plan.variants) {
+    Json tensors = Json::array();
+    std::int64_t bytes = std::ssize(variant.onnx);
+    for (const ShardFile& shard : variant.layout.shards) bytes += shard.bytes;
+    for (std::size_t w = 0; w < variant.graph.weights.size(); ++w) tensors.push_back(tensor_entry(variant, w));
+    variants.push_back({{"dtype", std::string(name(variant.variant.dtype))},
+                        {"file", "onnx/" + variant.layout.onnx_name},
+                        {"shards", variant.layout.shards.size()},
+                        {"bytes", bytes},
+                        {"tensors", std::move(tensors)}});
+  }
+  Json file_list = Json::array();
+  for (const FileEntry& file : files) {
+    file_list.push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
+  }
+  return {{"schema_version", 1},
+          {"tool", {{"name", "bantam"}, {"version", tool_version()}}},
+          {"model",
+           {{"family", plan.model.family},
+            {"task", std::string(name(plan.model.task))},
+            {"default_dtype", std::string(name(plan.default_variant().variant.dtype))}}},
+          {"source", {{"tensors", plan.checkpoint.tensors.size()}, {"files", std::move(source_files)}}},
+          {"recipe", recipe_json(plan.recipe)},
+          {"notes", plan.notes},
+          {"variants", std::move(variants)},
+          {"files", std::move(file_list)}};
+}
+
+std::string sha256sums(std::vector<FileEntry> files) {
+  std::sort(files.begin(), files.end(), [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; });
+  std::string text;
+  for (const FileEntry& file : files) text += file.sha256 + "  " + file.name + "\n";
+  return text;
+}
+
+}  // namespace bantam

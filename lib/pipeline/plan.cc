@@ -1,0 +1,113 @@
+#include "pipeline/plan.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "graph/onnx_export.h"
+#include "pipeline/bundle_config.h"
+#include "pipeline/bundle_files.h"
+#include "pipeline/manifest.h"
+#include "shard/compress.h"
+
+namespace bantam {
+namespace {
+
+PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe, const MaxAbs& max_abs,
+                            std::vector<std::string>& notes) {
+  QuantizedGraph quantized = quantize(model, variant, max_abs);
+  PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
+  for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
+  planned.layout = lay_out(planned.graph, fmt::format("model{}.onnx", info(variant.dtype).suffix), recipe.shard_bytes);
+  notes.insert(notes.end(), planned.layout.notes.begin(), planned.layout.notes.end());
+  planned.onnx = export_onnx(planned.graph, tool_version(), [&](std::size_t weight, std::size_t part) {
+    const PartPlace& place = planned.layout.places[weight][part];
+    return ExternalLocation{planned.layout.shards[place.shard].name, place.offset, place.bytes};
+  });
+  return planned;
+}
+
+}  // namespace
+
+const PlannedVariant& Plan::default_variant() const {
+  std::vector<SessionFile> sessions;
+  for (const PlannedVariant& variant : variants) sessions.push_back({variant.variant.dtype, &variant.layout});
+  const DtypeName wanted = default_dtype_wasm(sessions);
+  for (const PlannedVariant& variant : variants) {
+    if (variant.variant.dtype == wanted) return variant;
+  }
+  BANTAM_ASSERT(false);
+}
+
+std::vector<WriteTarget> Plan::write_targets(const std::filesystem::path& onnx_directory) const {
+  std::vector<WriteTarget> targets;
+  for (const PlannedVariant& variant : variants) targets.push_back({&variant.graph, &variant.layout, onnx_directory});
+  return targets;
+}
+
+Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, const Measurements& measured) {
+  const MaxAbs max_abs = [&](const TensorSource& source) -> std::optional<float> {
+    const auto found = measured.max_abs.find(&source);
+    if (found == measured.max_abs.end()) return std::nullopt;
+    return found->second;
+  };
+  Plan plan{recipe, std::move(checkpoint), std::move(model), {}, {}, {}, {}};
+  plan.notes = plan.model.notes;
+  for (const Variant& variant : recipe.variants) {
+    plan.variants.push_back(plan_variant(plan.model.graph, variant, recipe, max_abs, plan.notes));
+  }
+  plan.small_files = collect_small_files(plan.checkpoint, plan.notes);
+  std::vector<SessionFile> sessions;
+  for (const PlannedVariant& variant : plan.variants) sessions.push_back({variant.variant.dtype, &variant.layout});
+  plan.config = with_transformers_js_config(plan.checkpoint.config.json(), sessions);
+  return plan;
+}
+
+std::int64_t memory_bound(const Plan& plan) {
+  // Graphs, indexes and the process itself, beside the tiles of the writer.
+  constexpr std::int64_t kFixed = std::int64_t{24} << 20;
+  const std::vector<WriteTarget> targets = plan.write_targets({});
+  return kFixed + write_memory_bound(targets, {.threads = plan.recipe.threads});
+}
+
+std::vector<PlannedFile> planned_files(const Plan& plan) {
+  const bool known = plan.recipe.compress.empty() && !plan.recipe.hash_source;
+  std::vector<FileEntry> entries = payload_files(plan);
+  for (FileEntry& entry : entries) entry.sha256.assign(64, '0');
+  std::vector<PlannedFile> files;
+  std::vector<FileEntry> twins;
+  for (const FileEntry& entry : entries) {
+    files.push_back({entry.name, entry.bytes, true});
+    for (const Compression& compression : wanted_compressions(plan, entry.name)) {
+      const std::int64_t bound = compression.bound(entry.bytes);
+      files.push_back({entry.name + std::string(compression.extension), bound, false});
+      twins.push_back({entry.name + std::string(compression.extension), bound, std::string(64, '0')});
+    }
+  }
+  entries.insert(entries.end(), twins.begin(), twins.end());
+  std::vector<SourceDigest> digests;
+  if (plan.recipe.hash_source) {
+    for (const SourceFile& file : plan.checkpoint.files) digests.push_back({file.name, std::string(64, '0')});
+  }
+  const std::string json = to_pretty_json(manifest(plan, entries, digests));
+  files.push_back({"bantam.json", std::ssize(json), known || plan.recipe.compress.empty()});
+  entries.push_back({"bantam.json", std::ssize(json), std::string(64, '0')});
+  files.push_back({"SHA256SUMS", std::ssize(sha256sums(entries)), true});
+  std::sort(files.begin(), files.end(), [](const PlannedFile& a, const PlannedFile& b) { return a.name < b.name; });
+  return files;
+}
+
+Json plan_json(const Plan& plan) {
+  Json files = Json::array();
+  std::int64_t total = 0;
+  for (const PlannedFile& file : planned_files(plan)) {
+    files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"exact", file.exact}});
+    total += file.bytes;
+  }
+  Json body = manifest(plan, {}, {});
+  body.erase("files");
+  body["plan"] = {{"files", std::move(files)}, {"bytes", total}, {"peak_memory_bytes", memory_bound(plan)}};
+  return body;
+}
+
+}  // namespace bantam

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "convert/architecture.h"
+#include "convert/checkpoint.h"
+#include "graph/graph.h"
+#include "pipeline/recipe.h"
+#include "pipeline/tokenizer_files.h"
+#include "quantize/quantize.h"
+#include "shard/layout.h"
+#include "shard/write.h"
+
+namespace bantam {
+
+// What was measured over weight bytes before planning; empty when nothing needed it.
+struct Measurements {
+  std::map<const TensorSource*, float> max_abs;
+};
+
+struct PlannedVariant {
+  Variant variant;
+  Graph graph;
+  Layout layout;
+  std::string onnx;  // the serialized .onnx file
+};
+
+// Everything that will be written, with every offset and size, before any weight byte moves.
+struct Plan {
+  Recipe recipe;
+  Checkpoint checkpoint;
+  ModelGraph model;
+  std::vector<PlannedVariant> variants;
+  std::vector<SmallFile> small_files;  // tokenizer and other files of the checkpoint, and those made for it
+  Json config;                         // config.json with transformers.js_config
+  std::vector<std::string> notes;
+
+  // The variant that transformers.js loads on wasm when the page asks for nothing; tensor-cache.json describes it.
+  const PlannedVariant& default_variant() const;
+  std::vector<WriteTarget> write_targets(const std::filesystem::path& onnx_directory) const;
+};
+
+struct PlannedFile {
+  std::string name;  // relative to the bundle
+  std::int64_t bytes = 0;
+  bool exact = true;  // false: depends on the data; bytes is an upper bound
+};
+
+Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, const Measurements& measured);
+
+// Every file of the bundle with its size.
+std::vector<PlannedFile> planned_files(const Plan& plan);
+// Upper bound of heap memory while the plan runs, in bytes.
+std::int64_t memory_bound(const Plan& plan);
+
+// Every tensor, its dtype before and after, every file, peak memory: what --dry-run prints.
+Json plan_json(const Plan& plan);
+
+}  // namespace bantam

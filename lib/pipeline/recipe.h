@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "convert/architecture.h"
+#include "quantize/variant.h"
+
+namespace bantam {
+
+// Everything that determines a bundle. The same recipe, source and version give the same bytes.
+struct Recipe {
+  std::string source;            // folder or hub id
+  std::filesystem::path output;  // the bundle's folder
+  std::optional<Task> task;      // overrides what the checkpoint says
+  std::vector<Variant> variants;
+  std::int64_t shard_bytes = std::int64_t{32} << 20;
+  std::vector<std::string> compress;  // names of compressions()
+  bool allow_nonfinite = false;
+  bool hash_source = false;
+
+  // How, not what: these never change a byte of the bundle.
+  int threads = 1;
+  bool force = false;
+};
+
+// fp32, fp16, q8, q4, q4f16: holds what transformers.js picks by itself on wasm (q8) and on WebGPU (fp32).
+std::vector<DtypeName> default_dtypes();
+
+// Applies a recipe file (schemas/recipe.schema.json) on top of `recipe`; unknown keys and bad values are usage
+// errors that name the key.
+void apply_recipe_file(const std::filesystem::path& path, Recipe& recipe);
+// The part of a recipe that determines bytes, as a recipe file would hold it.
+Json recipe_json(const Recipe& recipe);
+
+// "text-classification" and so on; usage error listing the known ones.
+Task task_from_name(std::string_view text);
+
+// "32MiB", "500MB", "1GiB", "4096" (bytes). Usage error otherwise.
+std::int64_t parse_size(std::string_view text);
+std::string format_size(std::int64_t bytes);  // "32.0 MiB"
+
+// Usage errors for values that make no sense (no dtype, a dtype twice, block size, ...).
+void check_recipe(const Recipe& recipe);
+
+}  // namespace bantam

@@ -1,0 +1,216 @@
+#include "pipeline/run.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/parallel.h"
+#include "pipeline/bundle_files.h"
+#include "pipeline/measure.h"
+
+namespace fs = std::filesystem;
+
+namespace bantam {
+namespace {
+
+constexpr std::int64_t kChunk = 1 << 20;
+
+struct Digests {
+  std::string sha256;
+  std::string md5;
+};
+
+Digests digest_file(const fs::path& path, bool with_md5, Progress& progress) {
+  const File file = File::open_read(path);
+  Digest sha256 = Digest::sha256();
+  Digest md5 = Digest::md5();
+  std::vector<std::byte> chunk;
+  const std::int64_t size = file.size();
+  for (std::int64_t offset = 0; offset < size; offset += kChunk) {
+    check_cancelled();
+    chunk.resize(static_cast<std::size_t>(std::min(kChunk, size - offset)));
+    file.read_at(offset, chunk);
+    sha256.update(chunk);
+    if (with_md5) md5.update(chunk);
+    progress.advance(std::ssize(chunk));
+  }
+  file.sync();
+  return {sha256.hex(), with_md5 ? md5.hex() : std::string()};
+}
+
+void check_target(const Plan& plan) {
+  const fs::path source = fs::weakly_canonical(plan.checkpoint.directory);
+  const fs::path target = fs::weakly_canonical(plan.recipe.output);
+  const auto inside = [](const fs::path& inner, const fs::path& outer) {
+    return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+  };
+  if (inside(source, target)) {
+    fail("{}: the source {} lies inside the output; choose another output", target.string(), source.string());
+  }
+  if (inside(target, source)) {
+    fail("{}: lies inside the source {}; choose another output", target.string(), source.string());
+  }
+}
+
+void check_space(const Plan& plan, const fs::path& directory) {
+  struct statvfs status {};
+  if (::statvfs(directory.c_str(), &status) != 0) return;  // not every file system tells
+  std::int64_t needed = 0;
+  for (const PlannedFile& file : planned_files(plan)) needed += file.exact ? file.bytes : 0;
+  const auto free = static_cast<std::int64_t>(status.f_bavail) * static_cast<std::int64_t>(status.f_frsize);
+  if (free < needed) {
+    throw_error(ErrorCode::kIo, fmt::format("{}: {} are free and {} are needed", directory.parent_path().string(),
+                                            format_size(free), format_size(needed)));
+  }
+}
+
+class BundleWriter {
+ public:
+  BundleWriter(const Plan& plan, Progress& progress)
+      : plan_(plan), progress_(progress), staged_(plan.recipe.output, plan.recipe.force), root_(staged_.path()) {}
+
+  BundleResult run() {
+    check_space(plan_, root_);
+    fs::create_directory(root_ / "onnx");
+    write_shards();
+    write_text_files();
+    std::vector<FileEntry> files = hash_payload();
+    compress(files);
+    finish(files);
+    check_cancelled();
+    staged_.commit();
+    return {std::move(files)};
+  }
+
+ private:
+  void write_shards() {
+    const std::vector<WriteTarget> targets = plan_.write_targets(root_ / "onnx");
+    WriteOptions options;
+    options.threads = plan_.recipe.threads;
+    options.allow_nonfinite = plan_.recipe.allow_nonfinite;
+    progress_.begin("encode", write_read_bytes(targets, options));
+    with_context(plan_.checkpoint.directory.string(), [&] { write_weights(targets, options, progress_); });
+    for (const PlannedVariant& variant : plan_.variants) {
+      write_text_file(root_ / "onnx" / variant.layout.onnx_name, variant.onnx);
+    }
+  }
+
+  void write_text_files() {
+    write_text_file(root_ / "config.json", to_pretty_json(plan_.config));
+    for (const SmallFile& file : plan_.small_files) {
+      const fs::path to = root_ / file.name;
+      fs::create_directories(to.parent_path());
+      const std::string text = file.copy_of.empty() ? file.text : read_text_file(file.copy_of, file.bytes);
+      write_text_file(to, text);
+    }
+  }
+
+  // Digests of everything but the indexes, which hold the shards' digests and are written here.
+  std::vector<FileEntry> hash_payload() {
+    std::vector<FileEntry> files = payload_files(plan_);
+    std::int64_t bytes = 0;
+    for (const FileEntry& file : files) bytes += file.bytes;
+    progress_.begin("hash", bytes);
+    std::vector<std::string> md5(files.size());
+    parallel_for(std::ssize(files), plan_.recipe.threads, [&](std::int64_t i, int) {
+      FileEntry& file = files[static_cast<std::size_t>(i)];
+      if (file.name.starts_with("tensor-cache")) return;
+      Digests digests = digest_file(root_ / file.name, file.name.starts_with("onnx/"), progress_);
+      file.sha256 = std::move(digests.sha256);
+      md5[static_cast<std::size_t>(i)] = std::move(digests.md5);
+    });
+    std::vector<std::vector<std::string>> shard_md5;
+    for (const PlannedVariant& variant : plan_.variants) {
+      auto& list = shard_md5.emplace_back();
+      for (const ShardFile& shard : variant.layout.shards) {
+        const auto found = std::find_if(files.begin(), files.end(), [&](const FileEntry& f) { return f.name == "onnx/" + shard.name; });
+        list.push_back(md5[static_cast<std::size_t>(found - files.begin())]);
+      }
+    }
+    for (const TextFile& index : index_files(plan_, shard_md5)) {
+      write_text_file(root_ / index.name, index.text);
+      const auto found = std::find_if(files.begin(), files.end(), [&](const FileEntry& f) { return f.name == index.name; });
+      BANTAM_ASSERT(found != files.end() && found->bytes == std::ssize(index.text));
+      found->sha256 = sha256_hex(std::as_bytes(std::span(index.text)));
+    }
+    return files;
+  }
+
+  void compress(std::vector<FileEntry>& files) {
+    struct Twin {
+      Compression compression;
+      std::string from;
+    };
+    std::vector<Twin> twins;
+    std::int64_t bytes = 0;
+    for (const FileEntry& file : files) {
+      for (const Compression& compression : wanted_compressions(plan_, file.name)) {
+        twins.push_back({compression, file.name});
+        bytes += file.bytes;
+      }
+    }
+    if (twins.empty()) return;
+    progress_.begin("compress", bytes);
+    std::vector<FileEntry> made(twins.size());
+    parallel_for(std::ssize(twins), plan_.recipe.threads, [&](std::int64_t i, int) {
+      const Twin& twin = twins[static_cast<std::size_t>(i)];
+      FileEntry& entry = made[static_cast<std::size_t>(i)];
+      entry.name = twin.from + std::string(twin.compression.extension);
+      twin.compression.compress(root_ / twin.from, root_ / entry.name);
+      entry.bytes = static_cast<std::int64_t>(fs::file_size(root_ / entry.name));
+      entry.sha256 = digest_file(root_ / entry.name, false, silent_progress()).sha256;
+      progress_.advance(static_cast<std::int64_t>(fs::file_size(root_ / twin.from)));
+    });
+    files.insert(files.end(), made.begin(), made.end());
+  }
+
+  void finish(std::vector<FileEntry>& files) {
+    const auto by_name = [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; };
+    std::sort(files.begin(), files.end(), by_name);
+    std::vector<SourceDigest> source;
+    if (plan_.recipe.hash_source) {
+      for (const SourceFile& file : plan_.checkpoint.files) {
+        if (!file.sha256.empty()) continue;
+        source.push_back({file.name, digest_file(plan_.checkpoint.directory / file.name, false, silent_progress()).sha256});
+      }
+    }
+    add_text(files, "bantam.json", to_pretty_json(manifest(plan_, files, source)));
+    std::string sums = sha256sums(files);
+    write_text_file(root_ / "SHA256SUMS", sums);
+    files.push_back({"SHA256SUMS", std::ssize(sums), sha256_hex(std::as_bytes(std::span(sums)))});
+    std::sort(files.begin(), files.end(), by_name);
+    sync_directory(root_ / "onnx");
+  }
+
+  void add_text(std::vector<FileEntry>& files, const std::string& name, const std::string& text) {
+    write_text_file(root_ / name, text);
+    files.push_back({name, std::ssize(text), sha256_hex(std::as_bytes(std::span(text)))});
+  }
+
+  const Plan& plan_;
+  Progress& progress_;
+  StagedDirectory staged_;
+  fs::path root_;
+};
+
+}  // namespace
+
+Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress) {
+  check_recipe(recipe);
+  Checkpoint checkpoint = open_checkpoint(recipe.source);
+  ModelGraph model = build_model(checkpoint, recipe.task);
+  Measurements measured;
+  if (measure_weights) measured = measure(recipe, model, progress);
+  return make_plan(recipe, std::move(checkpoint), std::move(model), measured);
+}
+
+BundleResult write_bundle(const Plan& plan, Progress& progress) {
+  check_target(plan);
+  return BundleWriter(plan, progress).run();
+}
+
+}  // namespace bantam

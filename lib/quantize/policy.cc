@@ -1,0 +1,149 @@
+#include "quantize/policy.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+
+namespace bantam {
+namespace {
+
+// Weights below this many elements are not worth another operator and its scales.
+constexpr std::int64_t kSmallestQuantized = 1024;
+
+bool attribute_is(const Node& node, std::string_view name, std::int64_t wanted, std::int64_t fallback) {
+  const Attribute* attribute = node.find(name);
+  const auto* value = attribute == nullptr ? nullptr : std::get_if<std::int64_t>(&attribute->value);
+  return (value == nullptr ? fallback : *value) == wanted;
+}
+
+bool is_linear(const Node& node) {
+  return node.domain.empty() && node.type == "Gemm" && attribute_is(node, "transB", 1, 0) &&
+         attribute_is(node, "transA", 0, 0) && node.find("alpha") == nullptr && node.find("beta") == nullptr;
+}
+
+bool is_gather(const Node& node) {
+  return node.domain.empty() && node.type == "Gather" && attribute_is(node, "axis", 0, 0);
+}
+
+// The widest block that divides a row: 8-bit codes lose next to nothing with long blocks, and a row that is a
+// whole number of blocks lets a tied head read the embedding's bytes.
+std::int64_t eight_bit_block(std::int64_t width) {
+  for (const std::int64_t block : {128, 64, 32, 16}) {
+    if (width % block == 0) return block;
+  }
+  return 16;
+}
+
+Decision blockwise(int bits, std::int64_t width, const Variant& variant, bool embedding) {
+  // GatherBlockQuantized with zero points fails on WebGPU for odd block counts (quantization study), and 8 bits
+  // do not need them: embeddings and 8-bit weights are always symmetric.
+  if (bits == 8) return {Scheme::kBlockwise, 8, eight_bit_block(width), true};
+  return {Scheme::kBlockwise, bits, variant.block_size, variant.symmetric || embedding};
+}
+
+Decision default_decision(const Weight& weight, const WeightUses& uses, const Variant& variant) {
+  const TensorSpec& spec = weight.source->spec();
+  const bool embedding = !uses.gathers.empty();
+  const bool used = embedding || !uses.linears.empty();
+  if (uses.other || !used || spec.shape.size() != 2) return {};
+  if (element_count(spec.shape) < kSmallestQuantized || weight.role == Role::kTypeEmbedding) return {};
+  switch (variant.dtype) {
+    case DtypeName::kFp32:
+    case DtypeName::kFp16: return {};
+    case DtypeName::kQ8:
+    case DtypeName::kInt8:
+    case DtypeName::kUint8:
+      // Pooler and heads see one row per sequence or feed the answer directly: weight-only 8 bit costs no speed
+      // there and leaves their activations exact. A head tied to the embedding must read the embedding's bytes.
+      if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead || weight.role == Role::kHeadTransform) {
+        return blockwise(8, spec.width(), variant, embedding);
+      }
+      return {variant.dtype == DtypeName::kUint8 ? Scheme::kDynamicUint8 : Scheme::kDynamicInt8, 8, 0, true};
+    case DtypeName::kQ4:
+    case DtypeName::kQ4F16:
+      if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead || weight.role == Role::kHeadTransform) {
+        return blockwise(8, spec.width(), variant, embedding);
+      }
+      return blockwise(4, spec.width(), variant, embedding);
+  }
+  return {};
+}
+
+}  // namespace
+
+bool glob_match(std::string_view pattern, std::string_view text) {
+  std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t]) && pattern[p] != '*') {
+      ++p;
+      ++t;
+    } else if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+std::vector<WeightUses> find_uses(const Graph& graph) {
+  std::map<ValueId, std::size_t> weight_of;
+  for (std::size_t i = 0; i < graph.weights.size(); ++i) {
+    for (const WeightPart& part : graph.weights[i].parts) {
+      for (const ValueId value : part.values) weight_of[value] = i;
+    }
+  }
+  std::vector<WeightUses> uses(graph.weights.size());
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const auto found = weight_of.find(node.inputs[i]);
+      if (found == weight_of.end()) continue;
+      WeightUses& use = uses[found->second];
+      if (i == 1 && is_linear(node)) {
+        use.linears.push_back(n);
+      } else if (i == 0 && is_gather(node)) {
+        use.gathers.push_back(n);
+      } else {
+        use.other = true;
+      }
+    }
+  }
+  return uses;
+}
+
+std::vector<Decision> decide(const Graph& graph, const std::vector<WeightUses>& uses, const Variant& variant) {
+  std::vector<Decision> decisions;
+  std::vector<bool> rule_used(variant.rules.size(), false);
+  for (std::size_t i = 0; i < graph.weights.size(); ++i) {
+    const Weight& weight = graph.weights[i];
+    Decision decision = default_decision(weight, uses[i], variant);
+    const bool can_change = decision.scheme != Scheme::kFloat;
+    for (std::size_t r = 0; r < variant.rules.size(); ++r) {
+      const Rule& rule = variant.rules[r];
+      if (rule.role && *rule.role != weight.role) continue;
+      if (!rule.match.empty() && !glob_match(rule.match, weight.name)) continue;
+      rule_used[r] = true;
+      if (rule.keep) decision = {};
+      if (rule.bits != 0 && can_change) {
+        decision = blockwise(rule.bits, weight.source->spec().width(), variant, !uses[i].gathers.empty());
+      }
+    }
+    decisions.push_back(decision);
+  }
+  for (std::size_t r = 0; r < rule_used.size(); ++r) {
+    if (rule_used[r]) continue;
+    const Rule& rule = variant.rules[r];
+    fail_usage("{}: the rule for {} matches no weight; bantam inspect lists names and roles", name(variant.dtype),
+               rule.match.empty() ? std::string(name(*rule.role)) : "\"" + rule.match + "\"");
+  }
+  return decisions;
+}
+
+}  // namespace bantam

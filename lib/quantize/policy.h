@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/graph.h"
+#include "quantize/variant.h"
+
+namespace bantam {
+
+// Which nodes read a weight, by what they can be rewritten to.
+struct WeightUses {
+  std::vector<std::size_t> linears;  // Gemm(x, weight, ...) with transB: a PyTorch Linear
+  std::vector<std::size_t> gathers;  // Gather(weight, ids) along axis 0: an embedding
+  bool other = false;                // anything else: must stay float
+};
+
+// One entry per Graph::weights.
+std::vector<WeightUses> find_uses(const Graph& graph);
+
+struct Decision {
+  Scheme scheme = Scheme::kFloat;
+  int bits = 0;                  // kBlockwise
+  std::int64_t block_size = 0;   // kBlockwise
+  bool symmetric = true;         // kBlockwise
+};
+
+// What becomes of every weight under `variant`: the defaults (docs/quantization.md explains each), then the user's rules.
+std::vector<Decision> decide(const Graph& graph, const std::vector<WeightUses>& uses, const Variant& variant);
+
+// Shell-style pattern with * and ?, over the whole text.
+bool glob_match(std::string_view pattern, std::string_view text);
+
+}  // namespace bantam

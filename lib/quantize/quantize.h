@@ -1,0 +1,24 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "quantize/variant.h"
+
+namespace bantam {
+
+// Largest magnitude of a weight, measured over its bytes; nothing when it was not measured.
+using MaxAbs = std::function<std::optional<float>(const TensorSource&)>;
+
+struct QuantizedGraph {
+  Graph graph;
+  std::vector<std::string> notes;  // decisions a user should know: weights kept in float32 and why
+};
+
+// Rewrites the float32 graph of a model into `variant`. Reads no weight byte: codecs are attached, sources stay.
+// The result passes Graph::check().
+QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs& max_abs);
+
+}  // namespace bantam

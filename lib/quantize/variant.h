@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/role.h"
+
+namespace bantam {
+
+// The dtypes of transformers.js, by its names.
+enum class DtypeName { kFp32, kFp16, kQ8, kInt8, kUint8, kQ4, kQ4F16 };
+
+struct DtypeNameInfo {
+  DtypeName dtype;
+  std::string_view name;     // as on the command line: "q8"
+  std::string_view suffix;   // of the session file: "_quantized"
+  bool half;                 // activations and scales in float16
+  std::string_view summary;  // one line for --help: what it is and when to use it
+};
+
+std::span<const DtypeNameInfo> dtype_names();
+const DtypeNameInfo& info(DtypeName dtype);
+inline std::string_view name(DtypeName dtype) { return info(dtype).name; }
+std::optional<DtypeName> dtype_from_name(std::string_view name);
+
+// How one weight is stored and which operator reads it.
+enum class Scheme {
+  kFloat,        // as the variant's float type
+  kDynamicInt8,  // DynamicQuantizeLinear + MatMulInteger, s8 weights
+  kDynamicUint8, // the same with u8 weights and zero points
+  kBlockwise,    // MatMulNBits / GatherBlockQuantized
+};
+
+// A user's exception to the defaults; the last rule that matches a weight wins.
+struct Rule {
+  std::optional<Role> role;  // matches weights of this role
+  std::string match;         // glob over tensor names ("encoder.layer.0.*"); empty matches all
+  bool keep = false;         // leave in the variant's float type
+  int bits = 0;              // 4 or 8: store blockwise with so many bits; 0: the default
+};
+
+struct Variant {
+  DtypeName dtype = DtypeName::kFp32;
+  // Blockwise weights: elements per scale, along the input axis; power of two, 16 to 256.
+  std::int64_t block_size = 32;
+  // Symmetric blocks have no zero points: fastest everywhere. Asymmetric ones cost 4/block bits and lose less.
+  bool symmetric = true;
+  std::vector<Rule> rules;
+};
+
+}  // namespace bantam
