@@ -4,7 +4,7 @@ namespace bantam {
 namespace {
 class Silent final : public Progress {
  public:
-  void begin(std::string_view, std::int64_t) override {}
+  void begin(std::string_view, std::int64_t, ProgressUnit) override {}
   void advance(std::int64_t) override {}
   void note(std::string_view) override {}
 };

@@ -1,0 +1,22 @@
+#include <algorithm>
+#include <array>
+
+#include "command.h"
+
+namespace bantam {
+
+// The one list of commands, in the order of help and documentation.
+extern const Command completion_command;
+extern const Command man_command;
+
+std::span<const Command* const> commands() {
+  static constexpr std::array kCommands{&completion_command, &man_command};
+  return kCommands;
+}
+
+const Command* find_command(std::string_view name) {
+  const auto found = std::ranges::find(commands(), name, &Command::name);
+  return found == commands().end() ? nullptr : *found;
+}
+
+}  // namespace bantam
