@@ -32,7 +32,7 @@ std::vector<FileEntry> payload_files(const Plan& plan) {
   }
   for (const TextFile& index : index_files(plan, md5)) files.push_back({index.name, std::ssize(index.text), {}});
   for (const SmallFile& file : plan.small_files) files.push_back({file.name, file.bytes, {}});
-  files.push_back({"config.json", std::ssize(to_pretty_json(plan.config)), {}});
+  files.push_back({"config.json", std::ssize(plan.config), {}});
   std::sort(files.begin(), files.end(), [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; });
   return files;
 }

@@ -59,7 +59,7 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   plan.small_files = collect_small_files(plan.checkpoint, plan.notes);
   std::vector<SessionFile> sessions;
   for (const PlannedVariant& variant : plan.variants) sessions.push_back({variant.variant.dtype, &variant.layout});
-  plan.config = with_transformers_js_config(plan.checkpoint.config.json(), sessions);
+  plan.config = to_pretty_json(with_transformers_js_config(plan.checkpoint.config.json(), sessions));
   return plan;
 }
 

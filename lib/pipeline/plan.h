@@ -35,7 +35,7 @@ struct Plan {
   ModelGraph model;
   std::vector<PlannedVariant> variants;
   std::vector<SmallFile> small_files;  // tokenizer and other files of the checkpoint, and those made for it
-  Json config;                         // config.json with transformers.js_config
+  std::string config;                  // config.json with transformers.js_config
   std::vector<std::string> notes;
 
   // The variant that transformers.js loads on wasm when the page asks for nothing; tensor-cache.json describes it.

@@ -100,7 +100,7 @@ class BundleWriter {
   }
 
   void write_text_files() {
-    write_text_file(root_ / "config.json", to_pretty_json(plan_.config));
+    write_text_file(root_ / "config.json", plan_.config);
     for (const SmallFile& file : plan_.small_files) {
       const fs::path to = root_ / file.name;
       fs::create_directories(to.parent_path());

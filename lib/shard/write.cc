@@ -10,11 +10,19 @@
 #include "base/convert_kernels.h"
 #include "base/error.h"
 #include "base/parallel.h"
-#include "base/transpose.h"
 #include "shard/job.h"
 
 namespace bantam {
 namespace {
+
+void transpose(const std::uint8_t* in, std::int64_t rows, std::int64_t columns, std::int64_t in_stride, std::uint8_t* out,
+               std::int64_t out_stride) {
+  for (std::int64_t c0 = 0; c0 < columns; c0 += 64) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = c0; c < std::min(columns, c0 + 64); ++c) out[c * out_stride + r] = in[r * in_stride + c];
+    }
+  }
+}
 
 // Grants memory for transposed panels in the order of the units; a unit is always granted when nothing is held.
 class Budget {

@@ -26,7 +26,7 @@ CodecPtr codec_for(const Decision& decision) {
     case Scheme::kDynamicInt8: return int8_channel_codec();
     case Scheme::kDynamicUint8: return uint8_channel_codec();
     case Scheme::kBlockwise:
-      return blockwise_codec({.bits = decision.bits, .block_size = decision.block_size, .symmetric = decision.symmetric});
+      return blockwise_codec({.bits = decision.bits, .block_size = static_cast<int>(decision.block_size), .symmetric = decision.symmetric});
   }
   BANTAM_ASSERT(false);
 }
