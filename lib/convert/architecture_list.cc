@@ -1,7 +1,11 @@
 #include "convert/architecture.h"
+#include "convert/families/families.h"
 
 namespace bantam {
 
-std::span<const Architecture* const> architectures() { return {}; }
+std::span<const Architecture* const> architectures() {
+  static constexpr const Architecture* kList[] = {&kBert};
+  return kList;
+}
 
 }  // namespace bantam

@@ -1,0 +1,133 @@
+#include "convert/blocks/heads.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "convert/blocks/activation.h"
+#include "convert/blocks/tied_source.h"
+
+namespace bantam {
+namespace {
+
+Dim batch() {
+  return Dim::named("batch_size");
+}
+Dim sequence() {
+  return Dim::named("sequence_length");
+}
+
+// Claims a tensor that the checkpoint may hold under one of two names or, equal, under both.
+TensorSourcePtr claim_tied(Weights& weights, const std::string& kept, const std::string& copy,
+                           const Shape& shape) {
+  TensorSourcePtr source = weights.claim({kept, copy}, shape);
+  if (kept == copy || !weights.has(kept) || !weights.has(copy)) return source;
+  return make_tied_source(std::move(source), weights.claim(copy, shape));
+}
+
+}  // namespace
+
+ValueId pool_first_token(const Module& dense, TokenInputs& inputs, ValueId x, std::int64_t width, Role role) {
+  const ValueId first = first_token(dense, inputs, x, width);
+  return activate(dense, linear(dense, first, width, width, role), "tanh");
+}
+
+ValueId transform(const Module& dense, const Module& norm_module, ValueId x, std::int64_t in,
+                  std::int64_t out, std::string_view activation, const Norm& norm) {
+  const ValueId activated = activate(dense, linear(dense, x, in, out, Role::kHeadTransform), activation);
+  return normalize(norm_module, activated, out, norm);
+}
+
+void output_hidden_states(const Module& root, TokenInputs& inputs, ValueId x, std::int64_t width) {
+  root.builder().output(by_sequence(root, inputs, x, width), "last_hidden_state",
+                        {batch(), sequence(), Dim::fixed(width)});
+}
+
+void output_sequence_logits(const Module& root, ValueId x, std::int64_t width) {
+  root.builder().output(x, "logits", {batch(), Dim::fixed(width)});
+}
+
+void output_token_logits(const Module& root, TokenInputs& inputs, ValueId x, std::int64_t width) {
+  root.builder().output(by_sequence(root, inputs, x, width), "logits",
+                        {batch(), sequence(), Dim::fixed(width)});
+}
+
+void output_answer_spans(const Module& root, TokenInputs& inputs, const Config& config, ValueId x,
+                         std::int64_t width) {
+  const std::int64_t labels = label_count(config);
+  if (labels != 2) {
+    fail("{}: id2label has {} labels where question answering needs 2 (start and end)",
+         config.path().string(), labels);
+  }
+  GraphBuilder& builder = root.builder();
+  const Module head = root / "qa_outputs";
+  const ValueId both = by_sequence(head, inputs, linear(head, x, width, 2, Role::kHead), 2);
+  const std::vector<ValueId> parts =
+      head.op_many("Split", {both, builder.constant({1, 1})}, 2, {{"axis", std::int64_t{-1}}});
+  constexpr std::array<std::string_view, 2> kNames = {"start_logits", "end_logits"};
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    const ValueId flat = head.op("Squeeze", {parts[i], builder.constant({-1})});
+    builder.output(flat, std::string(kNames[i]), {batch(), sequence()});
+  }
+}
+
+void output_token_classes(const Module& root, TokenInputs& inputs, const Config& config, ValueId x,
+                          std::int64_t width) {
+  const std::int64_t labels = label_count(config);
+  output_token_logits(root, inputs, linear(root / "classifier", x, width, labels, Role::kHead), labels);
+}
+
+void output_sequence_classes(const Module& root, const Module& classifier, const Config& config,
+                             ValueId pooled, std::int64_t width) {
+  const std::int64_t labels = label_count(config);
+  output_sequence_logits(root, linear(classifier, pooled, width, labels, Role::kHead), labels);
+}
+
+ValueId word_embeddings(const Module& root, const VocabularyNames& names, const EncoderConfig& config,
+                        Task task) {
+  const std::string kept = (root / names.embedding).tensor("weight");
+  const std::string copy = (root / names.decoder).tensor("weight");
+  const Shape shape = {config.vocabulary, config.embedding};
+  Weights& weights = root.weights();
+  TensorSourcePtr source;
+  if (!config.tied) {
+    source = weights.claim(kept, shape);
+  } else if (task == Task::kFillMask) {
+    source = claim_tied(weights, kept, copy, shape);
+  } else {
+    source = weights.claim({kept, copy}, shape);
+  }
+  std::string name = source->spec().name;
+  return root.builder().weight(std::move(name), Role::kWordEmbedding, std::move(source));
+}
+
+ValueId decoder_weight(const Module& root, const VocabularyNames& names, const EncoderConfig& config,
+                       ValueId embeddings) {
+  if (config.tied) return embeddings;
+  return (root / names.decoder).weight("weight", {config.vocabulary, config.embedding}, Role::kHead);
+}
+
+ValueId decoder_bias(const Module& root, const VocabularyNames& names, const EncoderConfig& config) {
+  // Heads keep the bias beside the output layer, or inside it, or in both places.
+  const std::string beside = (root / names.bias).tensor("bias");
+  const std::string inside = (root / names.decoder).tensor("bias");
+  Weights& weights = root.weights();
+  TensorSourcePtr source;
+  if (config.tied) {
+    source = claim_tied(weights, beside, inside, {config.vocabulary});
+  } else {
+    source = weights.claim({inside, beside}, {config.vocabulary});
+    if (inside != beside && weights.has(inside)) weights.drop({beside});
+  }
+  std::string name = source->spec().name;
+  return root.builder().weight(std::move(name), Role::kBias, std::move(source));
+}
+
+void output_vocabulary(const Module& root, TokenInputs& inputs, const VocabularyNames& names,
+                       const EncoderConfig& config, ValueId x, ValueId embeddings) {
+  const ValueId weight = decoder_weight(root, names, config, embeddings);
+  const ValueId bias = decoder_bias(root, names, config);
+  const ValueId logits = linear(root / names.decoder, x, weight, bias);
+  output_token_logits(root, inputs, logits, config.vocabulary);
+}
+
+}  // namespace bantam
