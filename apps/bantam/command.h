@@ -18,7 +18,7 @@ enum class ExitCode : std::uint8_t {
 };
 
 // What a running command has around it. stdout is for the answer, stderr for everything else.
-struct Session {
+struct Console {
   Progress& progress;  // draws on stderr; silent under --quiet
 
   // Writes to stdout. A reader that went away or a full disk is found when the command ends.
@@ -31,7 +31,7 @@ struct Example {
 };
 
 // Runs the command after its options were parsed. Throws Error to fail.
-using Action = std::function<ExitCode(const Session&)>;
+using Action = std::function<ExitCode(const Console&)>;
 
 // A subcommand: a value in the list of commands.cc. Its file declares the options, does the work through lib/ and
 // prints; it needs no header of CLI11.

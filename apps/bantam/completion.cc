@@ -21,9 +21,9 @@ Action declare(Options& options) {
   std::vector<Choice> choices;
   for (const Shell& known : shells()) choices.push_back({std::string(known.name), std::string(known.help)});
   options.positional("SHELL", *shell, "The shell to write the script for.", {.choices = choices});
-  return [shell](const Session& session) {
+  return [shell](const Console& console) {
     for (const Shell& known : shells()) {
-      if (known.name == *shell) session.print(known.script(document_commands()));
+      if (known.name == *shell) console.print(known.script(document_commands()));
     }
     return ExitCode::kDone;
   };

@@ -26,7 +26,7 @@ void write_all(const std::filesystem::path& directory) {
   }
 }
 
-ExitCode run(const Arguments& arguments, const Session& session) {
+ExitCode run(const Arguments& arguments, const Console& console) {
   if (arguments.directory) {
     if (arguments.page) fail_usage("--output writes every page; leave COMMAND out");
     write_all(*arguments.directory);
@@ -35,7 +35,7 @@ ExitCode run(const Arguments& arguments, const Session& session) {
   const std::string wanted = arguments.page ? "bantam-" + *arguments.page : "bantam";
   for (const ManualPage& page : manual_pages()) {
     if (page.name != wanted) continue;
-    session.print(page.roff);
+    console.print(page.roff);
     return ExitCode::kDone;
   }
   fail_usage("man: there is no command '{}'; 'bantam --help' lists them", *arguments.page);
@@ -51,7 +51,7 @@ Action declare(Options& options) {
   options.positional("COMMAND", arguments->page, "The command whose page is wanted; without it, the overview.");
   options.add("-o,--output DIR", arguments->directory, "Write every page into this folder instead.",
               {.completes = Completes::kDirectories});
-  return [arguments](const Session& session) { return run(*arguments, session); };
+  return [arguments](const Console& console) { return run(*arguments, console); };
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ std::vector<PlannedFile> planned_files(const Plan& plan) {
   return files;
 }
 
-Json plan_json(const Plan& plan) {
+std::string plan_json(const Plan& plan) {
   Json files = Json::array();
   std::int64_t total = 0;
   for (const PlannedFile& file : planned_files(plan)) {
@@ -107,7 +107,7 @@ Json plan_json(const Plan& plan) {
   Json body = manifest(plan, {}, {});
   body.erase("files");
   body["plan"] = {{"files", std::move(files)}, {"bytes", total}, {"peak_memory_bytes", memory_bound(plan)}};
-  return body;
+  return to_pretty_json(body);
 }
 
 }  // namespace bantam

@@ -56,7 +56,7 @@ std::vector<PlannedFile> planned_files(const Plan& plan);
 // Upper bound of heap memory while the plan runs, in bytes.
 std::int64_t memory_bound(const Plan& plan);
 
-// Every tensor, its dtype before and after, every file, peak memory: what --dry-run prints.
-Json plan_json(const Plan& plan);
+// Every tensor, its dtype before and after, every file, peak memory, as JSON text: what --dry-run --json prints.
+std::string plan_json(const Plan& plan);
 
 }  // namespace bantam

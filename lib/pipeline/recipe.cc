@@ -1,22 +1,14 @@
 #include "pipeline/recipe.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "shard/compress.h"
 
 namespace bantam {
 namespace {
-
-struct Unit {
-  std::string_view suffix;
-  std::int64_t bytes;
-};
-constexpr std::array<Unit, 9> kUnits = {{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1000},
-                                         {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}}};
 
 // Reads one object of a recipe file and refuses keys that nobody asked for.
 class Object {
@@ -141,7 +133,7 @@ void apply_recipe_file(const std::filesystem::path& path, Recipe& recipe) {
   if (!task.empty()) recipe.task = task_from_name(task);
   if (const Json* size = object.find("shard_size")) {
     recipe.shard_bytes = size->is_number_integer() ? size->get<std::int64_t>()
-                                                   : parse_size(size->is_string() ? size->get<std::string>() : size->dump());
+                                                   : parse_bytes(size->is_string() ? size->get<std::string>() : size->dump());
   }
   object.read("compress", recipe.compress);
   object.read("allow_nonfinite", recipe.allow_nonfinite);
@@ -172,30 +164,6 @@ Json recipe_json(const Recipe& recipe) {
                {"allow_nonfinite", recipe.allow_nonfinite}, {"hash_source", recipe.hash_source}};
   if (recipe.task) json["task"] = std::string(name(*recipe.task));
   return json;
-}
-
-std::int64_t parse_size(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view suffix = text.substr(static_cast<std::size_t>(end - text.data()));
-  if (error == std::errc() && number > 0) {
-    if (suffix.empty() || suffix == "B") return number;
-    for (const Unit& unit : kUnits) {
-      std::int64_t bytes = 0;
-      if (unit.suffix == suffix && !__builtin_mul_overflow(number, unit.bytes, &bytes)) return bytes;
-    }
-  }
-  fail_usage("\"{}\" is not a size; write for example 32MiB, 100MB or 1048576", text);
-}
-
-std::string format_size(std::int64_t bytes) {
-  if (bytes < 1024) return fmt::format("{} B", bytes);
-  double value = static_cast<double>(bytes) / 1024;
-  for (const char* unit : {"KiB", "MiB"}) {
-    if (value < 1023.95) return fmt::format("{:.1f} {}", value, unit);
-    value /= 1024;
-  }
-  return fmt::format("{:.2f} GiB", value);
 }
 
 void check_recipe(const Recipe& recipe) {

@@ -41,10 +41,6 @@ Json recipe_json(const Recipe& recipe);
 // "text-classification" and so on; usage error listing the known ones.
 Task task_from_name(std::string_view text);
 
-// "32MiB", "500MB", "1GiB", "4096" (bytes). Usage error otherwise.
-std::int64_t parse_size(std::string_view text);
-std::string format_size(std::int64_t bytes);  // "32.0 MiB"
-
 // Usage errors for values that make no sense (no dtype, a dtype twice, block size, ...).
 void check_recipe(const Recipe& recipe);
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parallel.h"
+#include "base/units.h"
 #include "pipeline/bundle_files.h"
 #include "pipeline/measure.h"
 
@@ -42,9 +43,9 @@ Digests digest_file(const fs::path& path, bool with_md5, Progress& progress) {
   return {sha256.hex(), with_md5 ? md5.hex() : std::string()};
 }
 
-void check_target(const Plan& plan) {
-  const fs::path source = fs::weakly_canonical(plan.checkpoint.directory);
-  const fs::path target = fs::weakly_canonical(plan.recipe.output);
+void check_apart(const fs::path& source_folder, const fs::path& output) {
+  const fs::path source = fs::weakly_canonical(source_folder);
+  const fs::path target = fs::weakly_canonical(output);
   const auto inside = [](const fs::path& inner, const fs::path& outer) {
     return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
   };
@@ -64,7 +65,7 @@ void check_space(const Plan& plan, const fs::path& directory) {
   const auto free = static_cast<std::int64_t>(status.f_bavail) * static_cast<std::int64_t>(status.f_frsize);
   if (free < needed) {
     throw_error(ErrorCode::kIo, fmt::format("{}: {} are free and {} are needed", directory.parent_path().string(),
-                                            format_size(free), format_size(needed)));
+                                            format_bytes(free), format_bytes(needed)));
   }
 }
 
@@ -83,7 +84,7 @@ class BundleWriter {
     finish(files);
     check_cancelled();
     staged_.commit();
-    return {std::move(files)};
+    return {std::move(files), std::move(manifest_)};
   }
 
  private:
@@ -178,7 +179,8 @@ class BundleWriter {
         source.push_back({file.name, digest_file(plan_.checkpoint.directory / file.name, false, silent_progress()).sha256});
       }
     }
-    add_text(files, "bantam.json", to_pretty_json(manifest(plan_, files, source)));
+    manifest_ = to_pretty_json(manifest(plan_, files, source));
+    add_text(files, "bantam.json", manifest_);
     std::string sums = sha256sums(files);
     write_text_file(root_ / "SHA256SUMS", sums);
     files.push_back({"SHA256SUMS", std::ssize(sums), sha256_hex(std::as_bytes(std::span(sums)))});
@@ -195,6 +197,7 @@ class BundleWriter {
   Progress& progress_;
   StagedDirectory staged_;
   fs::path root_;
+  std::string manifest_;
 };
 
 }  // namespace
@@ -208,8 +211,13 @@ Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress)
   return make_plan(recipe, std::move(checkpoint), std::move(model), measured);
 }
 
+void check_output(const Recipe& recipe) {
+  check_apart(resolve_source(recipe.source), recipe.output);
+  const StagedDirectory probe(recipe.output, recipe.force);
+}
+
 BundleResult write_bundle(const Plan& plan, Progress& progress) {
-  check_target(plan);
+  check_apart(plan.checkpoint.directory, plan.recipe.output);
   return BundleWriter(plan, progress).run();
 }
 

@@ -17,7 +17,12 @@ Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress)
 
 struct BundleResult {
   std::vector<FileEntry> files;  // sorted by name
+  std::string manifest;          // the text of bantam.json
 };
+
+// Refuses an output that exists (unless recipe.force), that cannot be written, or that holds or lies in the source.
+// Cheap: called before anything is read.
+void check_output(const Recipe& recipe);
 
 // Writes the bundle into a temporary directory beside recipe.output and renames it at the end; on any failure,
 // Ctrl-C included, nothing is left behind.

@@ -37,8 +37,8 @@ enum class Scheme {
 
 // A user's exception to the defaults; the last rule that matches a weight wins.
 struct Rule {
-  std::optional<Role> role;  // matches weights of this role
-  std::string match;         // glob over tensor names ("encoder.layer.0.*"); empty matches all
+  std::optional<Role> role = {};  // matches weights of this role
+  std::string match = {};         // glob over tensor names ("encoder.layer.0.*"); empty matches all
   bool keep = false;         // leave in the variant's float type
   int bits = 0;              // 4 or 8: store blockwise with so many bits; 0: the default
 };
@@ -49,7 +49,7 @@ struct Variant {
   std::int64_t block_size = 32;
   // Symmetric blocks have no zero points: fastest everywhere. Asymmetric ones cost 4/block bits and lose less.
   bool symmetric = true;
-  std::vector<Rule> rules;
+  std::vector<Rule> rules = {};
 };
 
 }  // namespace bantam

@@ -62,7 +62,7 @@ ExitCode run_command(const Command& command, std::span<const std::string> argume
                 fmt::format("{}: {}; see 'bantam {} --help'", command.name, error.message(), command.name));
   }
   const auto drawn = make_terminal_progress(common.verbose);
-  return action(Session{common.quiet ? silent_progress() : *drawn});
+  return action(Console{common.quiet ? silent_progress() : *drawn});
 }
 
 ExitCode dispatch(std::span<const std::string> arguments) {
@@ -91,7 +91,7 @@ int exit_code_of(const Error& error) {
 
 }  // namespace
 
-void Session::print(std::string_view text) const { write_stdout(text); }
+void Console::print(std::string_view text) const { write_stdout(text); }
 
 int run_command_line(std::span<char* const> arguments) {
   try {

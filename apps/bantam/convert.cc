@@ -1,0 +1,186 @@
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "base/units.h"
+#include "command.h"
+#include "graph/role.h"
+#include "pipeline/recipe.h"
+#include "pipeline/run.h"
+#include "print_plan.h"
+#include "shard/compress.h"
+
+namespace bantam {
+namespace {
+
+struct Arguments {
+  std::optional<std::string> source;
+  std::optional<std::filesystem::path> output;
+  std::vector<std::string> dtypes;
+  std::optional<std::string> task;
+  std::optional<ByteSize> shard_size;
+  std::optional<int> threads;
+  std::optional<std::filesystem::path> recipe;
+  std::optional<std::int64_t> block_size;
+  bool asymmetric = false;
+  std::vector<std::string> keep;
+  std::vector<std::string> keep_roles;
+  std::vector<std::string> compress;
+  bool allow_nonfinite = false;
+  bool hash_source = false;
+  bool dry_run = false;
+  bool force = false;
+  bool json = false;
+};
+
+std::vector<Choice> dtype_choices() {
+  std::vector<Choice> choices;
+  for (const DtypeNameInfo& entry : dtype_names()) choices.push_back({std::string(entry.name), std::string(entry.summary)});
+  return choices;
+}
+
+std::vector<Choice> task_choices() {
+  std::vector<Choice> choices;
+  for (const TaskInfo& entry : tasks()) choices.push_back({std::string(entry.name), ""});
+  return choices;
+}
+
+std::vector<Choice> role_choices() {
+  std::vector<Choice> choices;
+  for (const RoleInfo& entry : roles()) choices.push_back({std::string(entry.name), ""});
+  return choices;
+}
+
+std::vector<Choice> compression_choices() {
+  std::vector<Choice> choices;
+  for (const Compression& entry : compressions()) choices.push_back({std::string(entry.name), std::string(entry.summary)});
+  return choices;
+}
+
+// Defaults, then the recipe file, then the flags.
+Recipe make_recipe(const Arguments& arguments) {
+  Recipe recipe;
+  recipe.threads = available_threads();
+  for (const DtypeName dtype : default_dtypes()) recipe.variants.push_back({.dtype = dtype});
+  if (arguments.recipe) apply_recipe_file(*arguments.recipe, recipe);
+  if (arguments.source) recipe.source = *arguments.source;
+  if (arguments.output) recipe.output = *arguments.output;
+  if (arguments.task) recipe.task = task_from_name(*arguments.task);
+  if (arguments.shard_size) recipe.shard_bytes = arguments.shard_size->bytes;
+  if (arguments.threads) recipe.threads = *arguments.threads;
+  if (!arguments.compress.empty()) recipe.compress = arguments.compress;
+  recipe.allow_nonfinite |= arguments.allow_nonfinite;
+  recipe.hash_source |= arguments.hash_source;
+  recipe.force = arguments.force;
+  if (!arguments.dtypes.empty()) {
+    // A dtype that the recipe file describes keeps its settings there.
+    std::vector<Variant> chosen;
+    for (const std::string& text : arguments.dtypes) {
+      const DtypeName dtype = *dtype_from_name(text);
+      Variant variant{.dtype = dtype};
+      for (const Variant& described : recipe.variants) {
+        if (described.dtype == dtype) variant = described;
+      }
+      chosen.push_back(std::move(variant));
+    }
+    recipe.variants = std::move(chosen);
+  }
+  for (Variant& variant : recipe.variants) {
+    if (arguments.block_size) variant.block_size = *arguments.block_size;
+    if (arguments.asymmetric) variant.symmetric = false;
+    for (const std::string& pattern : arguments.keep) variant.rules.push_back({.role = {}, .match = pattern, .keep = true});
+    for (const std::string& role : arguments.keep_roles) {
+      for (const RoleInfo& entry : roles()) {
+        if (entry.name == role) variant.rules.push_back({.role = entry.role, .match = {}, .keep = true});
+      }
+    }
+  }
+  if (recipe.source.empty()) fail_usage("convert: SOURCE is missing; name a checkpoint folder or a hub id");
+  if (recipe.output.empty()) fail_usage("convert: --output is missing; say where the bundle goes");
+  return recipe;
+}
+
+ExitCode run(const Arguments& arguments, const Console& console) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Recipe recipe = make_recipe(arguments);
+  if (arguments.dry_run) {
+    const Plan plan = plan_bundle(recipe, false, console.progress);
+    console.print(arguments.json ? plan_json(plan) : describe_plan(plan));
+    return ExitCode::kDone;
+  }
+  check_output(recipe);
+  const Plan plan = plan_bundle(recipe, true, console.progress);
+  for (const std::string& note : plan.notes) console.progress.note(note);
+  const BundleResult result = write_bundle(plan, console.progress);
+  if (arguments.json) {
+    console.print(result.manifest);
+    return ExitCode::kDone;
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  console.print(describe_result(plan, result, elapsed.count()));
+  return ExitCode::kDone;
+}
+
+constexpr std::array kExamples{
+    Example{"bantam convert ./my-bert -o ./bundle", "Convert a checkpoint folder to every default dtype."},
+    Example{"bantam convert org/name -o ./bundle --dtype q8,q4f16 --compress gzip",
+            "Convert a model from the local Hugging Face cache to two dtypes, with gzip twins."},
+    Example{"bantam convert ./my-bert -o ./bundle --dtype q4 --dry-run", "Explain what would be written, reading no weight."},
+};
+
+Action declare(Options& options) {
+  const auto arguments = std::make_shared<Arguments>();
+  options.positional("SOURCE", arguments->source,
+                     "A Hugging Face checkpoint folder (config.json and safetensors), or a hub id that is in the local cache.",
+                     {.completes = Completes::kDirectories});
+  options.add("-o,--output DIR", arguments->output, "The bundle's folder. It appears when everything is done, or not at all.",
+              {.completes = Completes::kDirectories});
+  options.group("What to make");
+  options.add("-d,--dtype LIST", arguments->dtypes,
+              "Variants to write, by transformers.js' names. Default: fp32,fp16,q8,q4,q4f16.", {.choices = dtype_choices()});
+  options.add("--task TASK", arguments->task, "Overrides the task that config.json states.", {.choices = task_choices()});
+  options.add("--recipe FILE", arguments->recipe, "A JSON recipe (schemas/recipe.schema.json). Flags override it.",
+              {.completes = Completes::kFiles});
+  options.group("Quantization");
+  options.add("--block-size N", arguments->block_size,
+              "Weights per scale of 4-bit variants: 16, 32 (default), 64, 128 or 256. Smaller loses less and takes more.");
+  options.add("--asymmetric", arguments->asymmetric,
+              "Give 4-bit blocks zero points: loses less, 4/block more bits per weight, slower on WebGPU.");
+  options.add("--keep LIST", arguments->keep, "Leave tensors whose names match these patterns (*, ?) in floating point.");
+  options.add("--keep-role LIST", arguments->keep_roles, "Leave all weights of these roles in floating point.",
+              {.choices = role_choices()});
+  options.group("Bundle");
+  options.add("--shard-size SIZE", arguments->shard_size, "Largest external data file. Default: 32MiB.");
+  options.add("--compress LIST", arguments->compress, "Pre-compressed twins of large files.", {.choices = compression_choices()});
+  options.add("--hash-source", arguments->hash_source, "Record SHA-256 of the source's weight files.");
+  options.add("--allow-nonfinite", arguments->allow_nonfinite, "Let NaN and infinite weights through into floating-point variants.");
+  options.group("Running");
+  options.add("--threads N", arguments->threads, "Threads. Default: all. The bundle's bytes do not depend on it.", {.min = 1, .max = 1024});
+  options.add("--dry-run", arguments->dry_run, "Print the plan: every tensor, file, size and the peak memory. Reads no weight.");
+  options.add("-f,--force", arguments->force, "Replace an existing output.");
+  options.add("--json", arguments->json, "Print the result (or the plan) as JSON.");
+  return [arguments](const Console& console) { return run(*arguments, console); };
+}
+
+}  // namespace
+
+extern const Command convert_command;
+constinit const Command convert_command{
+    .name = "convert",
+    .summary = "turn a checkpoint into a bundle that browsers load",
+    .description =
+        "Reads a Hugging Face checkpoint and writes a folder that unmodified transformers.js and onnxruntime-web load: "
+        "ONNX graphs with sharded weights in the dtypes you ask for, config.json with the settings that make the defaults "
+        "work, the tokenizer, indexes and checksums.\n\n"
+        "Weights are read once, in tiles: memory does not grow with the model. The output is the same for any number of "
+        "threads, and it appears by one rename: a run that fails or is interrupted leaves nothing behind.",
+    .examples = kExamples,
+    .declare = declare,
+};
+
+}  // namespace bantam

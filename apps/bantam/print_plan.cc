@@ -1,0 +1,100 @@
+#include "print_plan.h"
+
+#include <fmt/format.h>
+
+#include "base/table.h"
+#include "base/units.h"
+
+namespace bantam {
+namespace {
+
+std::int64_t payload_bytes(const PlannedVariant& variant) {
+  std::int64_t bytes = std::ssize(variant.onnx);
+  for (const ShardFile& shard : variant.layout.shards) bytes += shard.bytes;
+  return bytes;
+}
+
+std::int64_t parameters(const Plan& plan) {
+  std::int64_t count = 0;
+  for (const Weight& weight : plan.model.graph.weights) count += element_count(weight.source->spec().shape);
+  return count;
+}
+
+std::string model_line(const Plan& plan) {
+  return fmt::format("{}: {}, {}, {} parameters\n", printable(plan.checkpoint.source), plan.model.family,
+                     name(plan.model.task), format_count(parameters(plan)));
+}
+
+Table variants_table(const Plan& plan) {
+  Table table({{"dtype"}, {"files"}, {"shards", Align::kRight}, {"bytes", Align::kRight}, {"size", Align::kRight},
+               {"bits/weight", Align::kRight}, {"of fp32", Align::kRight}});
+  const std::int64_t count = parameters(plan);
+  for (const PlannedVariant& variant : plan.variants) {
+    const std::int64_t bytes = payload_bytes(variant);
+    table.add_row({std::string(name(variant.variant.dtype)), "onnx/" + variant.layout.onnx_name,
+                   std::to_string(variant.layout.shards.size()), format_count(bytes), format_bytes(bytes),
+                   fmt::format("{:.2f}", 8.0 * static_cast<double>(bytes) / static_cast<double>(count)),
+                   fmt::format("{:.0f} %", 100.0 * static_cast<double>(bytes) / (4.0 * static_cast<double>(count)))});
+  }
+  return table;
+}
+
+std::string encoding(const Weight& weight) {
+  if (weight.parts.size() == 1 && weight.codec->key() == float_codec()->key()) return std::string(name(weight.parts[0].stored));
+  return weight.codec->key();
+}
+
+std::string tensors_table(const Plan& plan) {
+  std::vector<Table::Column> columns = {{"tensor"}, {"role"}, {"shape", Align::kRight}, {"source"}};
+  for (const PlannedVariant& variant : plan.variants) {
+    columns.push_back({std::string(name(variant.variant.dtype))});
+    columns.push_back({"bytes", Align::kRight});
+  }
+  Table table(std::move(columns));
+  for (std::size_t w = 0; w < plan.model.graph.weights.size(); ++w) {
+    const Weight& weight = plan.model.graph.weights[w];
+    const TensorSpec& spec = weight.source->spec();
+    std::vector<std::string> row = {weight.name, std::string(name(weight.role)), to_string(spec.shape), std::string(name(spec.dtype))};
+    for (const PlannedVariant& variant : plan.variants) {
+      std::int64_t bytes = 0;
+      for (const PartPlace& place : variant.layout.places[w]) bytes += place.bytes;
+      row.push_back(encoding(variant.graph.weights[w]));
+      row.push_back(format_count(bytes));
+    }
+    table.add_row(std::move(row));
+  }
+  return table.text();
+}
+
+}  // namespace
+
+std::string describe_plan(const Plan& plan) {
+  std::string text = model_line(plan) + "\n" + tensors_table(plan) + "\n" + variants_table(plan).text() + "\n";
+  Table files({{"file"}, {"bytes", Align::kRight}, {""}});
+  std::int64_t total = 0;
+  bool exact = true;
+  for (const PlannedFile& file : planned_files(plan)) {
+    files.add_row({file.name, format_count(file.bytes), file.exact ? "" : "at most"});
+    total += file.bytes;
+    exact &= file.exact;
+  }
+  files.add_rule();
+  files.add_row({"total", format_count(total), exact ? "" : "at most"});
+  text += files.text() + "\n";
+  text += fmt::format("Peak memory at most {} with {} threads. Nothing was written.\n", format_bytes(memory_bound(plan)), plan.recipe.threads);
+  bool half = false;
+  for (const PlannedVariant& variant : plan.variants) half |= info(variant.variant.dtype).half;
+  if (half) text += "Float16 variants assume that every weight is within float16's range; the run measures it first.\n";
+  for (const std::string& note : plan.notes) text += "Note: " + printable(note) + "\n";
+  return text;
+}
+
+std::string describe_result(const Plan& plan, const BundleResult& result, double seconds) {
+  std::int64_t total = 0;
+  for (const FileEntry& file : result.files) total += file.bytes;
+  return model_line(plan) + "\n" + variants_table(plan).text() +
+         fmt::format("\nBundle: {} ({} files, {}) in {}\n", printable(plan.recipe.output.string()), result.files.size(),
+                     format_bytes(total), format_seconds(seconds));
+}
+
+}  // namespace bantam
