@@ -4,7 +4,8 @@
 namespace bantam {
 
 std::span<const Architecture* const> architectures() {
-  static constexpr const Architecture* kList[] = {&kBert};
+  static constexpr const Architecture* kList[] = {&kAlbert,     &kBert,  &kDistilBert, &kElectra,
+                                                  &kMobileBert, &kMpnet, &kRoberta};
   return kList;
 }
 

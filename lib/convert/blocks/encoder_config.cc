@@ -30,20 +30,25 @@ AttentionHeads heads_of(const Config& config, std::int64_t width, std::string_vi
   return {count, width / count};
 }
 
-EncoderConfig read_encoder_config(const Config& config) {
+EncoderConfig read_encoder_sizes(const Config& config, std::string_view default_activation) {
   refuse_other_graphs(config);
   EncoderConfig result;
   result.vocabulary = config.integer("vocab_size");
   result.positions = config.integer("max_position_embeddings");
   result.token_types = config.integer_or("type_vocab_size", 2, 1);
   result.hidden = config.integer("hidden_size");
-  result.embedding = config.integer_or("embedding_size", result.hidden, 1);
+  result.embedding = result.hidden;
   result.layers = config.integer("num_hidden_layers", 1, kMaxLayers);
   result.intermediate = config.integer("intermediate_size");
-  result.heads = heads_of(config, result.hidden, "num_attention_heads", "hidden_size");
   result.norm.epsilon = config.number_or("layer_norm_eps", 1e-12);
-  result.activation = activation_of(config, "hidden_act", "gelu");
+  result.activation = activation_of(config, "hidden_act", default_activation);
   result.tied = config.boolean_or("tie_word_embeddings", true);
+  return result;
+}
+
+EncoderConfig read_encoder_config(const Config& config, std::string_view default_activation) {
+  EncoderConfig result = read_encoder_sizes(config, default_activation);
+  result.heads = heads_of(config, result.hidden, "num_attention_heads", "hidden_size");
   return result;
 }
 

@@ -24,9 +24,12 @@ struct EncoderConfig {
   bool tied = true;  // the masked-language head's output layer is the word embedding
 };
 
-// Reads the keys of BERT and of those that follow it. `embedding` is embedding_size where that is present.
-// Refuses what would need another graph: decoders, cross-attention, relative positions, pruned heads.
-EncoderConfig read_encoder_config(const Config& config);
+// Reads the keys of BERT and of those that follow it. `embedding` is the hidden size; families that keep them
+// apart set it. Refuses what would need another graph: decoders, cross-attention, relative positions, pruned
+// heads.
+EncoderConfig read_encoder_config(const Config& config, std::string_view default_activation = "gelu");
+// The same without `heads`, for families whose attention is not as wide as the hidden size.
+EncoderConfig read_encoder_sizes(const Config& config, std::string_view default_activation);
 void refuse_other_graphs(const Config& config);
 
 // heads that divide `width` evenly; names `heads_key` and `width_key` otherwise.

@@ -19,8 +19,8 @@ struct HeadTensors {
   std::vector<Task> tasks;
 };
 
-// Drops what the graph does not read: buffers that every checkpoint of a text encoder may hold, and the heads of other tasks,
-// those with a note that names them.
+// Drops what the graph does not read: buffers that every checkpoint of a text encoder may hold, and the heads
+// of other tasks, those with a note that names them.
 void leave_out_other_heads(ModelGraph& model, Weights& weights, std::span<const HeadTensors> heads);
 
 }  // namespace bantam
