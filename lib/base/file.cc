@@ -30,7 +30,8 @@ int open_or_fail(const fs::path& path, int flags, const char* action) {
 File::File(int descriptor, fs::path path) : descriptor_(descriptor), path_(std::move(path)) {}
 
 File File::open_read(const fs::path& path) {
-  File file(open_or_fail(path, O_RDONLY, "open"), path);
+  // O_NONBLOCK: a FIFO under this name must be refused below, not waited for.
+  File file(open_or_fail(path, O_RDONLY | O_NONBLOCK, "open"), path);
   struct stat status {};
   if (::fstat(file.descriptor_, &status) != 0) fail_io(path.string(), "stat", errno);
   if (!S_ISREG(status.st_mode)) fail("{}: is not a regular file", path.string());

@@ -43,13 +43,18 @@ std::string task_names() {
   return text;
 }
 
-// "xlm-roberta" of a config and "XLMRoberta" of its classes are the same word.
-std::string folded(std::string_view text) {
+std::string lower_case(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (c != '-' && c != '_') out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
+  for (const char c : text) out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return out;
+}
+
+// How many characters of a class name spell the model type: "xlm-roberta" of a config and "XLMRoberta" of its classes
+// are the same word. 0: the class belongs to another model.
+std::size_t length_of_model_type(std::string_view class_name, std::string_view model_type) {
+  std::string word = lower_case(model_type);
+  std::erase_if(word, [](char c) { return c == '-' || c == '_'; });
+  return lower_case(class_name).starts_with(word) ? word.size() : 0;
 }
 
 bool is_sentence_transformer(const Checkpoint& checkpoint) {
@@ -74,18 +79,19 @@ std::optional<Task> task_of_ending(std::string_view ending, std::string_view mod
   return std::nullopt;
 }
 
-Task task_of_class(const Config& config, const std::string& name) {
+Task task_of_class(const Config& config, std::string_view class_name) {
   const std::string type = config.model_type();
-  const std::string prefix = folded(type);
-  if (folded(name).starts_with(prefix) && name.size() >= prefix.size()) {
-    if (const auto task = task_of_ending(std::string_view(name).substr(prefix.size()), type)) return *task;
+  const std::size_t length = length_of_model_type(class_name, type);
+  if (length > 0) {
+    if (const auto task = task_of_ending(class_name.substr(length), type)) return *task;
   }
-  std::string endings;
+  const std::string_view model = length > 0 ? class_name.substr(0, length) : "...";
+  std::string known;
   for (const TaskInfo& info : kTasks) {
-    endings += fmt::format("{}...{} ({})", endings.empty() ? "" : ", ", info.architecture_suffix, info.name);
+    known += fmt::format("{}{}{} ({})", known.empty() ? "" : ", ", model, info.architecture_suffix, info.name);
   }
   fail("{}: architectures: {} is not a class of {} that can be converted; known: {}", config.path().string(),
-       quote(name), quote(type), endings);
+       quote(class_name), quote(type), known);
 }
 
 Task task_without_class(const Checkpoint& checkpoint) {

@@ -24,14 +24,14 @@ constexpr JsonLimits kIndexLimits{.max_bytes = 64 << 20, .max_depth = 8};
 
 using Names = std::set<std::string, std::less<>>;
 
-// "a, b, c and 4 more"
+// "a", "b", "c" and 4 more
 std::string listed(const Names& names) {
   std::string text;
   std::size_t shown = 0;
   for (const std::string& name : names) {
     if (shown == 10) return text + fmt::format(" and {} more", names.size() - shown);
     if (shown++ > 0) text += ", ";
-    text += name;
+    text += quote(name);
   }
   return text;
 }
@@ -90,6 +90,11 @@ SafetensorsFile open_weights(Checkpoint& checkpoint, const std::string& name) {
   const fs::path path = checkpoint.directory / name;
   refuse_broken_link(path);
   SafetensorsFile file = open_safetensors(path);
+  const auto format = file.metadata.find("format");
+  if (format != file.metadata.end() && (format->second == "tf" || format->second == "flax")) {
+    fail("{}: was saved by {}, which names and transposes weights its own way; save the PyTorch model",
+         path.string(), format->second == "tf" ? "TensorFlow" : "Flax");
+  }
   checkpoint.files.push_back({name, file.bytes, hub_cache_sha256(path)});
   return file;
 }
@@ -158,10 +163,11 @@ void open_sharded(Checkpoint& checkpoint, const Names& names) {
   }
   Names lost;
   for (const auto& [tensor, shard] : shard_of) {
-    if (!checkpoint.tensors.contains(tensor)) lost.insert(fmt::format("{} ({})", tensor, shard));
+    if (!checkpoint.tensors.contains(tensor)) lost.insert(tensor);
   }
   if (!lost.empty()) {
-    fail("{}: {} names {} tensors that are not in their shards: {}", where, kIndex, lost.size(), listed(lost));
+    fail("{}: {} places {} in {}, which does not hold it; tensors missing in this way ({}): {}", where, kIndex,
+         quote(*lost.begin()), shard_of.find(*lost.begin())->second, lost.size(), listed(lost));
   }
 }
 

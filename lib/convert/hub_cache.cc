@@ -50,7 +50,9 @@ std::string environment(const char* name) {
 
 fs::path with_home(const std::string& text) {
   if (text != "~" && !text.starts_with("~/")) return text;
-  return fs::path(environment("HOME")) / fs::path(text).lexically_relative("~");
+  const std::string home = environment("HOME");
+  if (home.empty()) fail("HOME is not set, so the Hugging Face cache cannot be found; set HF_HUB_CACHE");
+  return fs::path(home) / fs::path(text).lexically_relative("~");
 }
 
 // "a1b2..., c3d4..." of the snapshots that are there, at most five.

@@ -14,6 +14,7 @@ namespace bantam {
 namespace {
 
 constexpr std::size_t kMaxTensors = 1 << 20;
+constexpr std::size_t kMaxMetadata = 1 << 16;
 constexpr std::size_t kMaxRank = 64;
 constexpr std::size_t kMaxNameBytes = 4096;
 
@@ -116,6 +117,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
       place_ = Place::kTopValue;
     } else if (place_ == Place::kMetadata) {
       if (header_.metadata.contains(text)) fail("duplicate key {} in __metadata__", quote(text));
+      if (header_.metadata.size() == kMaxMetadata) fail("more than {} entries in __metadata__", kMaxMetadata);
       metadata_key_ = std::move(text);
       place_ = Place::kMetadataValue;
     } else {
@@ -232,14 +234,14 @@ void check_tiling(const std::vector<SafetensorsEntry>& entries, std::int64_t dat
   for (const SafetensorsEntry& entry : entries) {
     const std::string name = quote(entry.spec.name);
     if (entry.begin < expected) fail("{}: overlaps {} in the file", name, quote(previous->spec.name));
-    if (entry.begin > expected) fail("{}: {} bytes before it belong to no tensor", name, entry.begin - expected);
+    if (entry.begin > expected) fail("{}: a gap of {} bytes before it belongs to no tensor", name, entry.begin - expected);
     expected = entry.end;
     previous = &entry;
   }
   if (expected > data_bytes) {
     fail("truncated: {} bytes of tensors where the header describes {}; download the file again", data_bytes, expected);
   }
-  if (expected < data_bytes) fail("{} bytes at its end belong to no tensor", data_bytes - expected);
+  if (expected < data_bytes) fail("a rest of {} bytes at its end belongs to no tensor", data_bytes - expected);
 }
 
 }  // namespace
