@@ -39,7 +39,8 @@ std::vector<BlockwiseOptions> all_options() {
 }
 
 std::string describe(const BlockwiseOptions& options, const Matrix& matrix) {
-  return blockwise_codec(options)->key() + " " + std::to_string(matrix.rows) + "x" + std::to_string(matrix.width);
+  return blockwise_codec(options)->key() + " " + std::to_string(matrix.rows) + "x" +
+         std::to_string(matrix.width);
 }
 
 bool possible(const BlockwiseOptions& options, const Matrix& matrix) {
@@ -48,8 +49,9 @@ bool possible(const BlockwiseOptions& options, const Matrix& matrix) {
 
 constexpr Matrix kMatrices[] = {{1, 16}, {1, 250}, {7, 33}, {5, 17}, {3, 96}, {19, 250}, {2, 1024}};
 
-// The layout as MatMulNBits documents it, written without a look at the codec: byte j of block b of row n holds
-// values from k = b * size + j * 8 / bits on, low bits first; zero points packed alike, each row on whole bytes.
+// The layout as MatMulNBits documents it, written without a look at the codec: byte j of block b of row n
+// holds values from k = b * size + j * 8 / bits on, low bits first; zero points packed alike, each row on
+// whole bytes.
 struct Stored {
   const BlockwiseOptions& options;
   Matrix matrix;
@@ -82,7 +84,9 @@ struct Stored {
   }
 };
 
-double square(double value) { return value * value; }
+double square(double value) {
+  return value * value;
+}
 
 // Everything that must hold for any input.
 void check(const BlockwiseOptions& options, const Matrix& matrix, const std::vector<float>& values) {
@@ -106,11 +110,13 @@ void check(const BlockwiseOptions& options, const Matrix& matrix, const std::vec
       for (std::int64_t k = begin; k < end; ++k) {
         const float value = values[static_cast<std::size_t>(row * matrix.width + k)];
         const float got = stored.value(row, k);
-        ASSERT_EQ(decoded[static_cast<std::size_t>(row * matrix.width + k)], got) << "row " << row << " k " << k;
-        const double nearest = std::clamp(std::nearbyint(static_cast<double>(value) / scale) + zero_point, 0.0,
-                                          static_cast<double>(top));
+        ASSERT_EQ(decoded[static_cast<std::size_t>(row * matrix.width + k)], got)
+            << "row " << row << " k " << k;
+        const double nearest = std::clamp(std::nearbyint(static_cast<double>(value) / scale) + zero_point,
+                                          0.0, static_cast<double>(top));
         const double best = std::abs(value - (nearest - zero_point) * scale);
-        ASSERT_LE(std::abs(static_cast<double>(value) - got), best + 1e-6 * std::abs(value)) << "not the nearest code";
+        ASSERT_LE(std::abs(static_cast<double>(value) - got), best + 1e-6 * std::abs(value))
+            << "not the nearest code";
         error += square(static_cast<double>(value) - got);
         if (std::abs(value) > std::abs(extreme)) extreme = value;
       }
@@ -123,7 +129,8 @@ void check(const BlockwiseOptions& options, const Matrix& matrix, const std::vec
         plain_error += square(value - std::clamp(std::nearbyint(value / plain), -half, half - 1) * plain);
       }
       ASSERT_LE(error, plain_error * (1 + 1e-4) + 1e-30) << "worse than round to nearest, row " << row;
-      for (std::int64_t k = end; options.layout == BlockLayout::kMatMul && k < begin + options.block_size; ++k) {
+      for (std::int64_t k = end; options.layout == BlockLayout::kMatMul && k < begin + options.block_size;
+           ++k) {
         ASSERT_EQ(stored.code(row, k), zero_point) << "padding is not zero";
       }
     }
@@ -240,7 +247,8 @@ TEST(BlockwiseCodec, SearchComesCloseToAnExhaustiveOne) {
       const double scale = fp16_to_float(float_to_fp16(largest / 8.0f * static_cast<float>(step) / 1500.0f));
       if (scale == 0.0) continue;
       double error = 0.0;
-      for (const float value : in) error += square(value - std::clamp(std::nearbyint(value / scale), -8.0, 7.0) * scale);
+      for (const float value : in)
+        error += square(value - std::clamp(std::nearbyint(value / scale), -8.0, 7.0) * scale);
       best = std::min(best, error);
     }
     best_total += best;
@@ -277,7 +285,8 @@ TEST(BlockwiseCodec, RefusesOptionsThatTheOperatorsDoNotHave) {
 TEST(BlockwiseCodec, KeysTellApartWhatGivesOtherBytes) {
   std::vector<std::string> keys;
   for (const BlockwiseOptions& options : all_options()) keys.push_back(blockwise_codec(options)->key());
-  EXPECT_EQ(blockwise_codec({.bits = 8, .search = true})->key(), blockwise_codec({.bits = 8, .search = false})->key());
+  EXPECT_EQ(blockwise_codec({.bits = 8, .search = true})->key(),
+            blockwise_codec({.bits = 8, .search = false})->key());
   std::sort(keys.begin(), keys.end());
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   EXPECT_EQ(keys.size(), 3u * 2 * 2 * 3);

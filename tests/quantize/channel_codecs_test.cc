@@ -18,19 +18,22 @@ using testing::trained_weights;
 // Rows that are easy to get wrong, 8 values each.
 std::vector<float> hard_rows() {
   constexpr float kMax = std::numeric_limits<float>::max(), kTiny = std::numeric_limits<float>::denorm_min();
-  return {0,    0,     0,     0,    0,    0,     0,     -0.0f,  // nothing
-          kMax, -kMax, 1e38f, 0,    1,    -1,    3e38f, -3e38f,  //
-          1e-45f, 0,   kTiny, -kTiny, 0,  0,     0,     0,       //
-          1e-40f, -1e-39f, 1e-38f, 0, 0,  0,     0,     0,       //
-          0.5f, 0.5f,  0.5f,  0.5f, 0.5f, 0.5f,  0.5f,  0.5f,    // constant
-          -3,   -3,    -3,    -3,   -3,   -3,    -3,    -3,      //
-          -1,   -0.5f, -2,    -9,   -4,   -1e-3f, -7,   -8,      // one-sided
-          1,    127,   126.5f, 2.5f, -3.5f, 0.5f, -127, 0};      // ties
+  return {0,      0,       0,      0,      0,     0,      0,     -0.0f,   // nothing
+          kMax,   -kMax,   1e38f,  0,      1,     -1,     3e38f, -3e38f,  //
+          1e-45f, 0,       kTiny,  -kTiny, 0,     0,      0,     0,       //
+          1e-40f, -1e-39f, 1e-38f, 0,      0,     0,      0,     0,       //
+          0.5f,   0.5f,    0.5f,   0.5f,   0.5f,  0.5f,   0.5f,  0.5f,    // constant
+          -3,     -3,      -3,     -3,     -3,    -3,     -3,    -3,      //
+          -1,     -0.5f,   -2,     -9,     -4,    -1e-3f, -7,    -8,      // one-sided
+          1,      127,     126.5f, 2.5f,   -3.5f, 0.5f,   -127,  0};      // ties
 }
 
 TEST(Int8ChannelCodec, WritesNearestCodesOfAbsmaxScales) {
-  for (const auto& [width, values] : std::vector<std::pair<std::int64_t, std::vector<float>>>{
-           {8, hard_rows()}, {250, trained_weights(13 * 250, 1)}, {33, trained_weights(33, 2)}, {1, {0.1f, -2.0f}}}) {
+  for (const auto& [width, values] :
+       std::vector<std::pair<std::int64_t, std::vector<float>>>{{8, hard_rows()},
+                                                                {250, trained_weights(13 * 250, 1)},
+                                                                {33, trained_weights(33, 2)},
+                                                                {1, {0.1f, -2.0f}}}) {
     const auto rows = static_cast<std::int64_t>(values.size()) / width;
     const CodecPtr codec = int8_channel_codec();
     const Encoded encoded = encode(*codec, values, rows, width);
@@ -61,12 +64,16 @@ TEST(Int8ChannelCodec, WritesNearestCodesOfAbsmaxScales) {
 }
 
 TEST(Uint8ChannelCodec, WritesNearestCodesAndAnExactZero) {
-  for (const auto& [width, values] : std::vector<std::pair<std::int64_t, std::vector<float>>>{
-           {8, hard_rows()}, {250, trained_weights(13 * 250, 1)}, {33, trained_weights(33, 2)}, {1, {0.1f, -2.0f}}}) {
+  for (const auto& [width, values] :
+       std::vector<std::pair<std::int64_t, std::vector<float>>>{{8, hard_rows()},
+                                                                {250, trained_weights(13 * 250, 1)},
+                                                                {33, trained_weights(33, 2)},
+                                                                {1, {0.1f, -2.0f}}}) {
     const auto rows = static_cast<std::int64_t>(values.size()) / width;
     const CodecPtr codec = uint8_channel_codec();
     const Encoded encoded = encode(*codec, values, rows, width);
-    const std::vector<std::uint8_t> codes = encoded.as<std::uint8_t>(0), zero_points = encoded.as<std::uint8_t>(2);
+    const std::vector<std::uint8_t> codes = encoded.as<std::uint8_t>(0),
+                                    zero_points = encoded.as<std::uint8_t>(2);
     const std::vector<float> scales = encoded.as<float>(1), decoded = decode(*codec, encoded, rows, width);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::size_t row = i / static_cast<std::size_t>(width);
@@ -86,7 +93,8 @@ TEST(Uint8ChannelCodec, WritesNearestCodesAndAnExactZero) {
 
 TEST(ChannelCodecs, DeclareCodesTransposed) {
   const TensorSpec weight{"weight", DType::kF16, {5, 3, 7}};
-  const std::vector<PartSpec> int8 = int8_channel_codec()->parts(weight), uint8 = uint8_channel_codec()->parts(weight);
+  const std::vector<PartSpec> int8 = int8_channel_codec()->parts(weight),
+                              uint8 = uint8_channel_codec()->parts(weight);
   ASSERT_EQ(int8.size(), 2u);
   EXPECT_EQ(int8[0].shape, (Shape{21, 5}));
   EXPECT_EQ(int8[0].dtype, DType::kI8);
@@ -103,13 +111,15 @@ TEST(ChannelCodecs, GiveTheSameBytesForEverySplitIntoRows) {
   const std::vector<float> values = trained_weights(29 * 77, 3);
   for (const CodecPtr& codec : {int8_channel_codec(), uint8_channel_codec()}) {
     const Encoded whole = encode(*codec, values, 29, 77);
-    for (const std::int64_t tile : {1, 3, 28}) EXPECT_EQ(encode(*codec, values, 29, 77, tile).bytes, whole.bytes);
+    for (const std::int64_t tile : {1, 3, 28})
+      EXPECT_EQ(encode(*codec, values, 29, 77, tile).bytes, whole.bytes);
   }
 }
 
 TEST(ChannelCodecs, RefuseNaNAndInfinity) {
   for (const CodecPtr& codec : {int8_channel_codec(), uint8_channel_codec()}) {
-    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
       std::vector<float> values = trained_weights(3 * 50, 4);
       values[50 + 49] = bad;
       try {

@@ -31,7 +31,11 @@ TEST(CodecKernels, EveryLevelGivesTheSameBlocks) {
     for (const int size : {16, 32, 256}) {
       const std::int64_t blocks = (width + size - 1) / size;
       for (const bool search : {false, true}) {
-        struct Case { Encode encode; int bits; bool symmetric; };
+        struct Case {
+          Encode encode;
+          int bits;
+          bool symmetric;
+        };
         for (const Case& which : {Case{&CodecKernels::encode_symmetric4, 4, true},
                                   Case{&CodecKernels::encode_asymmetric4, 4, false},
                                   Case{&CodecKernels::encode_symmetric8, 8, true},
@@ -42,15 +46,16 @@ TEST(CodecKernels, EveryLevelGivesTheSameBlocks) {
             out.codes.resize(static_cast<std::size_t>(rows * row_bytes));
             out.scales.resize(static_cast<std::size_t>(rows * blocks));
             if (!which.symmetric) out.zero_points.resize(static_cast<std::size_t>(rows * blocks));
-            (codec_kernels(level).*which.encode)(
-                {values.data(), rows, width, size, search, out.codes.data(), row_bytes, out.scales.data(),
-                 which.symmetric ? nullptr : out.zero_points.data()});
+            (codec_kernels(level).*which.encode)({values.data(), rows, width, size, search, out.codes.data(),
+                                                  row_bytes, out.scales.data(),
+                                                  which.symmetric ? nullptr : out.zero_points.data()});
             return out;
           };
           const Bytes expected = run(Isa::kV2);
           for (const Isa level : available_isas()) {
-            ASSERT_EQ(run(level), expected) << name(level) << " bits " << which.bits << " size " << size << " width "
-                                            << width << " symmetric " << which.symmetric << " search " << search;
+            ASSERT_EQ(run(level), expected)
+                << name(level) << " bits " << which.bits << " size " << size << " width " << width
+                << " symmetric " << which.symmetric << " search " << search;
           }
         }
       }

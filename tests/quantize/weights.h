@@ -34,11 +34,12 @@ struct Encoded {
 };
 
 // Encodes in tiles of `tile` rows (0: all at once).
-inline Encoded encode(const Codec& codec, std::span<const float> values, std::int64_t rows, std::int64_t width,
-                      std::int64_t tile = 0) {
+inline Encoded encode(const Codec& codec, std::span<const float> values, std::int64_t rows,
+                      std::int64_t width, std::int64_t tile = 0) {
   Encoded encoded;
   encoded.specs = codec.parts({"weight", DType::kF32, {rows, width}});
-  for (const PartSpec& spec : encoded.specs) encoded.bytes.emplace_back(static_cast<std::size_t>(spec.bytes()));
+  for (const PartSpec& spec : encoded.specs)
+    encoded.bytes.emplace_back(static_cast<std::size_t>(spec.bytes()));
   if (tile == 0) tile = rows;
   for (std::int64_t first = 0; first < rows; first += tile) {
     const std::int64_t count = std::min(tile, rows - first);
@@ -48,13 +49,15 @@ inline Encoded encode(const Codec& codec, std::span<const float> values, std::in
       parts.push_back(std::span(part).subspan(static_cast<std::size_t>(first) * row_bytes,
                                               static_cast<std::size_t>(count) * row_bytes));
     }
-    codec.encode(values.subspan(static_cast<std::size_t>(first * width), static_cast<std::size_t>(count * width)),
-                 width, parts);
+    codec.encode(
+        values.subspan(static_cast<std::size_t>(first * width), static_cast<std::size_t>(count * width)),
+        width, parts);
   }
   return encoded;
 }
 
-inline std::vector<float> decode(const Codec& codec, const Encoded& encoded, std::int64_t rows, std::int64_t width) {
+inline std::vector<float> decode(const Codec& codec, const Encoded& encoded, std::int64_t rows,
+                                 std::int64_t width) {
   std::vector<std::span<const std::byte>> parts(encoded.bytes.begin(), encoded.bytes.end());
   std::vector<float> values(static_cast<std::size_t>(rows * width));
   codec.decode(parts, width, values);

@@ -14,7 +14,9 @@ namespace {
 constexpr float kLargestHalf = 65504.0f;
 
 // Bytes of `count` codes.
-std::int64_t packed_bytes(std::int64_t count, int bits) { return ceil_div(count * bits, 8); }
+std::int64_t packed_bytes(std::int64_t count, int bits) {
+  return ceil_div(count * bits, 8);
+}
 
 class BlockwiseCodec final : public Codec {
  public:
@@ -31,7 +33,8 @@ class BlockwiseCodec final : public Codec {
     const std::int64_t rows = weight.rows(), blocks = blocks_of(weight.width());
     const std::int64_t row_bytes = code_bytes(weight.width());
     const bool gather = options_.layout == BlockLayout::kGather;
-    const Shape codes = gather ? Shape{rows, row_bytes} : Shape{rows, blocks, packed_bytes(options_.block_size, options_.bits)};
+    const Shape codes = gather ? Shape{rows, row_bytes}
+                               : Shape{rows, blocks, packed_bytes(options_.block_size, options_.bits)};
     std::vector<PartSpec> parts = {{fmt::format("_q{}", options_.bits), DType::kU8, codes, false},
                                    {"_scales", DType::kF32, {rows, blocks}, false}};
     if (!options_.symmetric) {
@@ -54,7 +57,8 @@ class BlockwiseCodec final : public Codec {
     std::vector<std::uint8_t> zero_points(options_.symmetric ? 0 : static_cast<std::size_t>(step * blocks));
     for (std::int64_t first = 0; first < count; first += step) {
       const std::int64_t tile = std::min(step, count - first);
-      const auto values = rows.subspan(static_cast<std::size_t>(first * width), static_cast<std::size_t>(tile * width));
+      const auto values =
+          rows.subspan(static_cast<std::size_t>(first * width), static_cast<std::size_t>(tile * width));
       require_magnitudes(values, width, limit);
       kernel({.rows = values.data(),
               .row_count = tile,
@@ -66,7 +70,8 @@ class BlockwiseCodec final : public Codec {
               .scales = reinterpret_cast<float*>(parts[1].data()) + first * blocks,
               .zero_points = options_.symmetric ? nullptr : zero_points.data()});
       if (!options_.symmetric) {
-        auto* packed = reinterpret_cast<std::uint8_t*>(parts[2].data()) + first * packed_bytes(blocks, options_.bits);
+        auto* packed =
+            reinterpret_cast<std::uint8_t*>(parts[2].data()) + first * packed_bytes(blocks, options_.bits);
         pack_zero_points(zero_points.data(), tile, blocks, packed);
       }
     }
@@ -76,24 +81,15 @@ class BlockwiseCodec final : public Codec {
               std::span<float> rows) const override {
     if (rows.empty()) return;
     const std::int64_t count = check(rows.size(), width, parts), blocks = blocks_of(width);
-    const int bits = options_.bits, mask = (1 << bits) - 1;
-    const std::int64_t zero_bytes = packed_bytes(blocks, bits);
-    for (std::int64_t row = 0; row < count; ++row) {
-      const auto* codes = reinterpret_cast<const std::uint8_t*>(parts[0].data()) + row * code_bytes(width);
-      const auto* scales = reinterpret_cast<const float*>(parts[1].data()) + row * blocks;
-      float* out = rows.data() + row * width;
+    const auto* codes = reinterpret_cast<const std::uint8_t*>(parts[0].data());
+    const auto* scales = reinterpret_cast<const float*>(parts[1].data());
+    for (std::int64_t row = 0; row < count; ++row, codes += code_bytes(width), scales += blocks) {
       for (std::int64_t block = 0; block < blocks; ++block) {
-        int zero_point = 1 << (bits - 1);
-        if (!options_.symmetric) {
-          const auto* packed = reinterpret_cast<const std::uint8_t*>(parts[2].data()) + row * zero_bytes;
-          zero_point = (packed[block * bits / 8] >> (block * bits % 8)) & mask;
-        }
-        const float scale = scales[block];
-        const std::int64_t end = std::min(width, (block + 1) * options_.block_size);
-        for (std::int64_t k = block * options_.block_size; k < end; ++k) {
-          const int code = (codes[k * bits / 8] >> (k * bits % 8)) & mask;
-          out[k] = static_cast<float>(code - zero_point) * scale;
-        }
+        const std::int64_t begin = block * options_.block_size;
+        const std::int64_t length = std::min<std::int64_t>(options_.block_size, width - begin);
+        decode_block(codes + packed_bytes(begin, options_.bits), length, scales[block],
+                     options_.symmetric ? 1 << (options_.bits - 1) : zero_point(parts[2], row, block, blocks),
+                     rows.data() + row * width + begin);
       }
     }
   }
@@ -109,6 +105,28 @@ class BlockwiseCodec final : public Codec {
       fail("rows of {} values do not fill whole bytes with {} bits each: use 8 bits", width, options_.bits);
     }
     return packed_bytes(width, options_.bits);
+  }
+
+  void decode_block(const std::uint8_t* codes, std::int64_t length, float scale, int zero_point,
+                    float* out) const {
+    if (options_.bits == 8) {
+      for (std::int64_t k = 0; k < length; ++k) out[k] = static_cast<float>(codes[k] - zero_point) * scale;
+      return;
+    }
+    float values[16];  // of every code
+    for (int code = 0; code < 16; ++code) values[code] = static_cast<float>(code - zero_point) * scale;
+    for (std::int64_t k = 0; k + 1 < length; k += 2) {
+      out[k] = values[codes[k / 2] & 15];
+      out[k + 1] = values[codes[k / 2] >> 4];
+    }
+    if (length % 2 == 1) out[length - 1] = values[codes[length / 2] & 15];
+  }
+
+  int zero_point(std::span<const std::byte> packed, std::int64_t row, std::int64_t block,
+                 std::int64_t blocks) const {
+    const std::int64_t at = row * packed_bytes(blocks, options_.bits) + block * options_.bits / 8;
+    const int byte = std::to_integer<int>(packed[static_cast<std::size_t>(at)]);
+    return (byte >> (block * options_.bits % 8)) & ((1 << options_.bits) - 1);
   }
 
   // Rows in the tile.
@@ -143,7 +161,8 @@ class BlockwiseCodec final : public Codec {
 }  // namespace
 
 CodecPtr blockwise_codec(const BlockwiseOptions& options) {
-  if (options.bits != 4 && options.bits != 8) fail_usage("blocks of {} bits: 4 or 8 are supported", options.bits);
+  if (options.bits != 4 && options.bits != 8)
+    fail_usage("blocks of {} bits: 4 or 8 are supported", options.bits);
   const int size = options.block_size;
   if (size < 16 || size > 256 || !std::has_single_bit(static_cast<unsigned>(size))) {
     fail_usage("block size {}: a power of two from 16 to 256 is needed", size);

@@ -1,57 +1,17 @@
-// Every block is encoded in one lane of a vector: no sum ever crosses lanes, so that the vector width cannot
-// show in the result.
-#include "base/lanes.h"
-#include "quantize/codecs/kernels.h"
+// How blocks choose their scales. Every block is encoded in one lane of a vector: no sum ever crosses lanes,
+// so that the vector width cannot show in the result.
+#include "quantize/codecs/block_lanes.h"
 
 namespace bantam::BANTAM_ISA_NAMESPACE {
 namespace {
 
-constexpr int kMaxBlock = 256;
 constexpr float kSmallestScale = 0x1p-24f;  // of float16
 constexpr float kLargestScale = 65504.0f;
-
-// kLanes blocks, transposed: values[k] holds value k of every block. Values past the end of a row are 0.
-struct Group {
-  alignas(64) FloatLanes values[kMaxBlock];
-  alignas(64) float padded[kLanes][kMaxBlock];
-  const float* blocks[kLanes];
-};
-
-// What a block is encoded with: code = clamp(round(value / scale), lowest, highest) + zero_point.
-struct Grid {
-  FloatLanes scale;
-  FloatLanes lowest;
-  FloatLanes highest;
-};
 
 struct Range {
   FloatLanes lowest;
   FloatLanes highest;
 };
-
-void transpose(Group& group, int size) {
-  typedef float Quad __attribute__((vector_size(16), may_alias));
-  typedef std::int32_t Pick __attribute__((vector_size(16)));
-  float* out = reinterpret_cast<float*>(group.values);
-  for (int lane = 0; lane < kLanes; lane += 4) {
-    for (int k = 0; k < size; k += 4) {
-      Quad a, b, c, d;
-      std::memcpy(&a, group.blocks[lane] + k, sizeof(a));
-      std::memcpy(&b, group.blocks[lane + 1] + k, sizeof(b));
-      std::memcpy(&c, group.blocks[lane + 2] + k, sizeof(c));
-      std::memcpy(&d, group.blocks[lane + 3] + k, sizeof(d));
-      const Quad ab_low = __builtin_shuffle(a, b, Pick{0, 4, 1, 5});
-      const Quad ab_high = __builtin_shuffle(a, b, Pick{2, 6, 3, 7});
-      const Quad cd_low = __builtin_shuffle(c, d, Pick{0, 4, 1, 5});
-      const Quad cd_high = __builtin_shuffle(c, d, Pick{2, 6, 3, 7});
-      const Quad columns[4] = {__builtin_shuffle(ab_low, cd_low, Pick{0, 1, 4, 5}),
-                               __builtin_shuffle(ab_low, cd_low, Pick{2, 3, 6, 7}),
-                               __builtin_shuffle(ab_high, cd_high, Pick{0, 1, 4, 5}),
-                               __builtin_shuffle(ab_high, cd_high, Pick{2, 3, 6, 7})};
-      for (int i = 0; i < 4; ++i) std::memcpy(out + (k + i) * kLanes + lane, &columns[i], sizeof(Quad));
-    }
-  }
-}
 
 Range range_of(const Group& group, int size) {
   Range range = {group.values[0], group.values[0]};
@@ -63,7 +23,8 @@ Range range_of(const Group& group, int size) {
 }
 
 FloatLanes usable_scale(FloatLanes scale) {
-  const FloatLanes size = smaller(larger(magnitude(scale), broadcast(kSmallestScale)), broadcast(kLargestScale));
+  const FloatLanes size =
+      smaller(larger(magnitude(scale), broadcast(kSmallestScale)), broadcast(kLargestScale));
   return with_sign(round_to_fp16(size), scale);
 }
 
@@ -71,7 +32,8 @@ inline FloatLanes code_of(FloatLanes value, FloatLanes inverse, FloatLanes lowes
   return round_to_even(smaller(larger(value * inverse, lowest), highest));
 }
 
-// Sums over a block for the codes of a grid. The best scale for given codes is product / squares (least squares).
+// Sums over a block for the codes of a grid. The best scale for given codes is product / squares (least
+// squares).
 struct Fit {
   FloatLanes product;  // of value and code
   FloatLanes squares;  // of the codes
@@ -116,8 +78,8 @@ struct Candidate {
   FloatLanes highest;
 };
 
-// Keeps the candidate whose codes, with their least-squares scale, leave the smallest squared error, that is the
-// largest product^2 / squares. Candidates go in fours: enough independent sums to hide latency.
+// Keeps the candidate whose codes, with their least-squares scale, leave the smallest squared error, that is
+// the largest product^2 / squares. Candidates go in fours: enough independent sums to hide latency.
 struct Contest {
   FloatLanes score = broadcast(-1.0f);
   Grid winner = {};
@@ -175,21 +137,25 @@ Grid plain_asymmetric(const Range& range) {
 // Where the codes' extreme lands, relative to the grid: the winner lies between these on nearly all blocks of
 // trained models (more candidates or a wider range gain less than 0.2 %).
 Grid search_symmetric4(const Group& group, int size, const Range& range) {
-  constexpr float kSteps[3][4] = {{-7.4f, -7.76f, -8.12f, -8.48f}, {-8.84f, -9.2f, 6.8f, 7.2f},
-                                  {7.6f, 8.0f, 8.4f, 8.8f}};
+  constexpr float kSteps[3][4] = {
+      {-7.4f, -7.76f, -8.12f, -8.48f}, {-8.84f, -9.2f, 6.8f, 7.2f}, {7.6f, 8.0f, 8.4f, 8.8f}};
   const FloatLanes per_step = 1.0f / extreme_of(range);
   const FloatLanes lowest = broadcast(-8.0f), highest = broadcast(7.0f);
   Contest contest;
   for (const auto& steps : kSteps) {
-    enter(group, size, {{per_step * steps[0], lowest, highest}, {per_step * steps[1], lowest, highest},
-                        {per_step * steps[2], lowest, highest}, {per_step * steps[3], lowest, highest}}, contest);
+    enter(group, size,
+          {{per_step * steps[0], lowest, highest},
+           {per_step * steps[1], lowest, highest},
+           {per_step * steps[2], lowest, highest},
+           {per_step * steps[3], lowest, highest}},
+          contest);
   }
   return contest.winner;
 }
 
 Grid search_asymmetric4(const Group& group, int size, const Range& range) {
-  constexpr float kSteps[3][4] = {{12.8f, 13.2f, 13.6f, 14.0f}, {14.4f, 14.8f, 15.2f, 15.6f},
-                                  {16.0f, 16.4f, 16.8f, 17.2f}};
+  constexpr float kSteps[3][4] = {
+      {12.8f, 13.2f, 13.6f, 14.0f}, {14.4f, 14.8f, 15.2f, 15.6f}, {16.0f, 16.4f, 16.8f, 17.2f}};
   const FloatLanes zero = {};
   const FloatLanes lowest = smaller(range.lowest, zero), highest = larger(range.highest, zero);
   const FloatLanes per_step = 1.0f / larger(highest - lowest, broadcast(0x1p-30f));
@@ -226,60 +192,24 @@ Grid choose_grid(const Group& group, int size, bool search) {
   return best.grid;
 }
 
-template <int kBits>
-void write_codes(const Group& group, int size, const Grid& grid, std::uint8_t* const (&codes)[kLanes],
-                 const std::int64_t (&bytes)[kLanes]) {
-  constexpr int kPerWord = 32 / kBits;
-  const FloatLanes inverse = 1.0f / grid.scale;
-  const IntLanes zero_point = round_to_int(-grid.lowest);
-  alignas(64) std::uint32_t words[kMaxBlock / kPerWord][kLanes];
-  for (int word = 0; word < size / kPerWord; ++word) {
-    IntLanes packed = {};
-    for (int i = 0; i < kPerWord; ++i) {
-      const FloatLanes value = group.values[word * kPerWord + i];
-      const FloatLanes clamped = smaller(larger(value * inverse, grid.lowest), grid.highest);
-      packed |= (round_to_int(clamped) + zero_point) << (i * kBits);
-    }
-    std::memcpy(words[word], &packed, sizeof(packed));
-  }
-  for (int lane = 0; lane < kLanes; ++lane) {
-    std::uint32_t block[kMaxBlock / kPerWord];
-    for (int word = 0; word < size / kPerWord; ++word) block[word] = words[word][lane];
-    std::memcpy(codes[lane], block, static_cast<std::size_t>(bytes[lane]));
-  }
-}
-
 template <int kBits, bool kSymmetric>
 void encode_blocks(const BlockTask& task) {
   const int size = task.block_size;
   const std::int64_t per_row = (task.width + size - 1) / size;
-  const std::int64_t block_bytes = size * kBits / 8;
   const std::int64_t total = task.row_count * per_row;
   Group group;
   std::int64_t row = 0, column = 0;  // of the next block
   for (std::int64_t first = 0; first < total; first += kLanes) {
-    std::uint8_t* codes[kLanes];
-    std::int64_t bytes[kLanes];
+    Place places[kLanes];
     for (int lane = 0; lane < kLanes; ++lane) {
-      const std::int64_t begin = column * size;
-      const std::int64_t length = row < task.row_count ? task.width - begin : 0;
-      group.blocks[lane] = task.rows + row * task.width + begin;
-      codes[lane] = task.codes + row * task.bytes_per_row + column * block_bytes;
-      bytes[lane] = block_bytes;
-      if (length < size) {
-        std::memset(group.padded[lane], 0, sizeof(group.padded[lane]));
-        if (length > 0) std::memcpy(group.padded[lane], group.blocks[lane], static_cast<std::size_t>(length) * 4);
-        group.blocks[lane] = group.padded[lane];
-        const std::int64_t left = length > 0 ? task.bytes_per_row - column * block_bytes : 0;
-        bytes[lane] = left < block_bytes ? left : block_bytes;
-      }
+      places[lane] = place_block(task, row, column, kBits, group, lane);
       if (++column == per_row) column = 0, ++row;
     }
     transpose(group, size);
     Grid grid = choose_grid<kBits, kSymmetric>(group, size, task.search);
     const Range range = range_of(group, size);
     grid.scale = select((range.lowest == 0.0f) & (range.highest == 0.0f), broadcast(1.0f), grid.scale);
-    write_codes<kBits>(group, size, grid, codes, bytes);
+    write_codes<kBits>(group, size, grid, places);
     const IntLanes zero_point = round_to_int(-grid.lowest);
     for (int lane = 0; lane < kLanes && first + lane < total; ++lane) {
       task.scales[first + lane] = grid.scale[lane];
@@ -322,7 +252,11 @@ void extend_range(const float* in, std::int64_t count, float* lowest, float* hig
 }  // namespace
 
 extern const CodecKernels kCodecKernels;
-const CodecKernels kCodecKernels = {encode_blocks<4, true>, encode_blocks<4, false>, encode_blocks<8, true>,
-                                    encode_blocks<8, false>, encode_row, extend_range};
+const CodecKernels kCodecKernels = {encode_blocks<4, true>,
+                                    encode_blocks<4, false>,
+                                    encode_blocks<8, true>,
+                                    encode_blocks<8, false>,
+                                    encode_row,
+                                    extend_range};
 
 }  // namespace bantam::BANTAM_ISA_NAMESPACE

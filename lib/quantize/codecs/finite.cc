@@ -17,8 +17,11 @@ float require_magnitudes(std::span<const float> rows, std::int64_t width, float 
            rows[i], column);
     }
     if (std::abs(rows[i]) > limit) {
-      fail("{} in column {} is too large to be quantized (limit {}: the scale must fit float16); keep this tensor "
-           "in floating point", rows[i], column, limit);
+      fail(
+          "{} in column {} is too large to be quantized (limit {}: the scale must fit float16); keep this "
+          "tensor "
+          "in floating point",
+          rows[i], column, limit);
     }
   }
   return largest;

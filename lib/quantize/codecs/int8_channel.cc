@@ -22,7 +22,8 @@ class Int8ChannelCodec final : public Codec {
               std::span<const std::span<std::byte>> parts) const override {
     if (rows.empty()) return;
     const std::size_t columns = static_cast<std::size_t>(width), count = rows.size() / columns;
-    BANTAM_ASSERT(parts.size() == 2 && parts[0].size() == rows.size() && parts[1].size() == count * sizeof(float));
+    BANTAM_ASSERT(parts.size() == 2 && parts[0].size() == rows.size() &&
+                  parts[1].size() == count * sizeof(float));
     const CodecKernels& kernels = codec_kernels();
     auto* codes = reinterpret_cast<std::uint8_t*>(parts[0].data());
     auto* scales = reinterpret_cast<float*>(parts[1].data());
@@ -40,7 +41,8 @@ class Int8ChannelCodec final : public Codec {
               std::span<float> rows) const override {
     if (rows.empty()) return;
     const std::size_t columns = static_cast<std::size_t>(width), count = rows.size() / columns;
-    BANTAM_ASSERT(parts.size() == 2 && parts[0].size() == rows.size() && parts[1].size() == count * sizeof(float));
+    BANTAM_ASSERT(parts.size() == 2 && parts[0].size() == rows.size() &&
+                  parts[1].size() == count * sizeof(float));
     const auto* codes = reinterpret_cast<const std::int8_t*>(parts[0].data());
     const auto* scales = reinterpret_cast<const float*>(parts[1].data());
     for (std::size_t row = 0; row < count; ++row) {

@@ -2,23 +2,32 @@
 
 namespace bantam {
 
-namespace isa_v2 { extern const CodecKernels kCodecKernels; }
+namespace isa_v2 {
+extern const CodecKernels kCodecKernels;
+}
 #if defined(__x86_64__) || defined(__aarch64__)
-namespace isa_v3 { extern const CodecKernels kCodecKernels; }
+namespace isa_v3 {
+extern const CodecKernels kCodecKernels;
+}
 #endif
 #if defined(__x86_64__)
-namespace isa_v4 { extern const CodecKernels kCodecKernels; }
+namespace isa_v4 {
+extern const CodecKernels kCodecKernels;
+}
 #endif
 
 const CodecKernels& codec_kernels(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kV4: return isa_v4::kCodecKernels;
+    case Isa::kV4:
+      return isa_v4::kCodecKernels;
 #endif
 #if defined(__x86_64__) || defined(__aarch64__)
-    case Isa::kV3: return isa_v3::kCodecKernels;
+    case Isa::kV3:
+      return isa_v3::kCodecKernels;
 #endif
-    default: return isa_v2::kCodecKernels;
+    default:
+      return isa_v2::kCodecKernels;
   }
 }
 

@@ -24,8 +24,8 @@ class Uint8ChannelCodec final : public Codec {
               std::span<const std::span<std::byte>> parts) const override {
     if (rows.empty()) return;
     const std::size_t columns = static_cast<std::size_t>(width), count = rows.size() / columns;
-    BANTAM_ASSERT(parts.size() == 3 && parts[0].size() == rows.size() && parts[1].size() == count * sizeof(float) &&
-                  parts[2].size() == count);
+    BANTAM_ASSERT(parts.size() == 3 && parts[0].size() == rows.size() &&
+                  parts[1].size() == count * sizeof(float) && parts[2].size() == count);
     const CodecKernels& kernels = codec_kernels();
     auto* codes = reinterpret_cast<std::uint8_t*>(parts[0].data());
     auto* scales = reinterpret_cast<float*>(parts[1].data());
@@ -37,9 +37,9 @@ class Uint8ChannelCodec final : public Codec {
       kernels.extend_range(values.data(), width, &lowest, &highest);
       // In double: the range of two floats need not be a float.
       const double range = static_cast<double>(highest) - static_cast<double>(lowest);
-      const float scale = range == 0.0 ? 1.0f
-                                       : std::max(static_cast<float>(range / 255.0),
-                                                  std::numeric_limits<float>::min());
+      const float scale =
+          range == 0.0 ? 1.0f
+                       : std::max(static_cast<float>(range / 255.0), std::numeric_limits<float>::min());
       const int zero_point = std::clamp(static_cast<int>(std::nearbyint(-lowest / scale)), 0, 255);
       scales[row] = scale;
       zero_points[row] = static_cast<std::uint8_t>(zero_point);
@@ -51,8 +51,8 @@ class Uint8ChannelCodec final : public Codec {
               std::span<float> rows) const override {
     if (rows.empty()) return;
     const std::size_t columns = static_cast<std::size_t>(width), count = rows.size() / columns;
-    BANTAM_ASSERT(parts.size() == 3 && parts[0].size() == rows.size() && parts[1].size() == count * sizeof(float) &&
-                  parts[2].size() == count);
+    BANTAM_ASSERT(parts.size() == 3 && parts[0].size() == rows.size() &&
+                  parts[1].size() == count * sizeof(float) && parts[2].size() == count);
     const auto* codes = reinterpret_cast<const std::uint8_t*>(parts[0].data());
     const auto* scales = reinterpret_cast<const float*>(parts[1].data());
     const auto* zero_points = reinterpret_cast<const std::uint8_t*>(parts[2].data());
