@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
@@ -11,37 +12,13 @@
 #include "base/parallel.h"
 #include "base/units.h"
 #include "pipeline/bundle_files.h"
+#include "pipeline/digest_files.h"
 #include "pipeline/measure.h"
 
 namespace fs = std::filesystem;
 
 namespace bantam {
 namespace {
-
-constexpr std::int64_t kChunk = 1 << 20;
-
-struct Digests {
-  std::string sha256;
-  std::string md5;
-};
-
-Digests digest_file(const fs::path& path, bool with_md5, Progress& progress) {
-  const File file = File::open_read(path);
-  Digest sha256 = Digest::sha256();
-  Digest md5 = Digest::md5();
-  std::vector<std::byte> chunk;
-  const std::int64_t size = file.size();
-  for (std::int64_t offset = 0; offset < size; offset += kChunk) {
-    check_cancelled();
-    chunk.resize(static_cast<std::size_t>(std::min(kChunk, size - offset)));
-    file.read_at(offset, chunk);
-    sha256.update(chunk);
-    if (with_md5) md5.update(chunk);
-    progress.advance(std::ssize(chunk));
-  }
-  file.sync();
-  return {sha256.hex(), with_md5 ? md5.hex() : std::string()};
-}
 
 void check_apart(const fs::path& source_folder, const fs::path& output) {
   const fs::path source = fs::weakly_canonical(source_folder);
@@ -113,24 +90,26 @@ class BundleWriter {
   // Digests of everything but the indexes, which hold the shards' digests and are written here.
   std::vector<FileEntry> hash_payload() {
     std::vector<FileEntry> files = payload_files(plan_);
+    std::vector<fs::path> paths;
+    std::vector<FileEntry*> hashed;
     std::int64_t bytes = 0;
-    for (const FileEntry& file : files) bytes += file.bytes;
+    for (FileEntry& file : files) {
+      if (file.name.starts_with("tensor-cache")) continue;
+      paths.push_back(root_ / file.name);
+      hashed.push_back(&file);
+      bytes += file.bytes;
+    }
     progress_.begin("hash", bytes);
-    std::vector<std::string> md5(files.size());
-    parallel_for(std::ssize(files), plan_.recipe.threads, [&](std::int64_t i, int) {
-      FileEntry& file = files[static_cast<std::size_t>(i)];
-      if (file.name.starts_with("tensor-cache")) return;
-      Digests digests = digest_file(root_ / file.name, file.name.starts_with("onnx/"), progress_);
-      file.sha256 = std::move(digests.sha256);
-      md5[static_cast<std::size_t>(i)] = std::move(digests.md5);
-    });
+    const std::vector<FileDigests> digests = digest_files(paths, plan_.recipe.threads, progress_);
+    std::map<std::string, std::string> md5;
+    for (std::size_t i = 0; i < hashed.size(); ++i) {
+      hashed[i]->sha256 = digests[i].sha256;
+      md5[hashed[i]->name] = digests[i].md5;
+    }
     std::vector<std::vector<std::string>> shard_md5;
     for (const PlannedVariant& variant : plan_.variants) {
       auto& list = shard_md5.emplace_back();
-      for (const ShardFile& shard : variant.layout.shards) {
-        const auto found = std::find_if(files.begin(), files.end(), [&](const FileEntry& f) { return f.name == "onnx/" + shard.name; });
-        list.push_back(md5[static_cast<std::size_t>(found - files.begin())]);
-      }
+      for (const ShardFile& shard : variant.layout.shards) list.push_back(md5.at("onnx/" + shard.name));
     }
     for (const TextFile& index : index_files(plan_, shard_md5)) {
       write_text_file(root_ / index.name, index.text);
@@ -163,9 +142,12 @@ class BundleWriter {
       entry.name = twin.from + std::string(twin.compression.extension);
       twin.compression.compress(root_ / twin.from, root_ / entry.name);
       entry.bytes = static_cast<std::int64_t>(fs::file_size(root_ / entry.name));
-      entry.sha256 = digest_file(root_ / entry.name, false, silent_progress()).sha256;
       progress_.advance(static_cast<std::int64_t>(fs::file_size(root_ / twin.from)));
     });
+    std::vector<fs::path> paths;
+    for (const FileEntry& entry : made) paths.push_back(root_ / entry.name);
+    const std::vector<FileDigests> digests = digest_files(paths, plan_.recipe.threads, silent_progress());
+    for (std::size_t i = 0; i < made.size(); ++i) made[i].sha256 = digests[i].sha256;
     files.insert(files.end(), made.begin(), made.end());
   }
 
@@ -173,19 +155,32 @@ class BundleWriter {
     const auto by_name = [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; };
     std::sort(files.begin(), files.end(), by_name);
     std::vector<SourceDigest> source;
-    if (plan_.recipe.hash_source) {
-      for (const SourceFile& file : plan_.checkpoint.files) {
-        if (!file.sha256.empty()) continue;
-        source.push_back({file.name, digest_file(plan_.checkpoint.directory / file.name, false, silent_progress()).sha256});
-      }
-    }
+    if (plan_.recipe.hash_source) source = hash_source();
     manifest_ = to_pretty_json(manifest(plan_, files, source));
     add_text(files, "bantam.json", manifest_);
     std::string sums = sha256sums(files);
     write_text_file(root_ / "SHA256SUMS", sums);
     files.push_back({"SHA256SUMS", std::ssize(sums), sha256_hex(std::as_bytes(std::span(sums)))});
     std::sort(files.begin(), files.end(), by_name);
+    sync_files(files);
+  }
+
+  // Everything is on the device before the rename makes it visible.
+  void sync_files(const std::vector<FileEntry>& files) {
+    parallel_for(std::ssize(files), plan_.recipe.threads, [&](std::int64_t i, int) {
+      File::open_read(root_ / files[static_cast<std::size_t>(i)].name).sync();
+    });
     sync_directory(root_ / "onnx");
+  }
+
+  std::vector<SourceDigest> hash_source() {
+    std::vector<fs::path> paths;
+    for (const SourceFile& file : plan_.checkpoint.files) paths.push_back(plan_.checkpoint.directory / file.name);
+    progress_.begin("hash source", 0);
+    const std::vector<FileDigests> digests = digest_files(paths, plan_.recipe.threads, progress_);
+    std::vector<SourceDigest> source;
+    for (std::size_t i = 0; i < paths.size(); ++i) source.push_back({plan_.checkpoint.files[i].name, digests[i].sha256});
+    return source;
   }
 
   void add_text(std::vector<FileEntry>& files, const std::string& name, const std::string& text) {
