@@ -10,19 +10,11 @@
 #include "base/convert_kernels.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/transpose.h"
 #include "shard/job.h"
 
 namespace bantam {
 namespace {
-
-void transpose(const std::uint8_t* in, std::int64_t rows, std::int64_t columns, std::int64_t in_stride, std::uint8_t* out,
-               std::int64_t out_stride) {
-  for (std::int64_t c0 = 0; c0 < columns; c0 += 64) {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t c = c0; c < std::min(columns, c0 + 64); ++c) out[c * out_stride + r] = in[r * in_stride + c];
-    }
-  }
-}
 
 // Grants memory for transposed panels in the order of the units; a unit is always granted when nothing is held.
 class Budget {
@@ -181,9 +173,8 @@ class Writer {
   static void into_panel(const Unit& unit, const PartJob& part, RowRange rows, std::span<const std::byte> bytes,
                          std::span<std::byte> panel) {
     BANTAM_ASSERT(info(part.spec.dtype).bits == 8);
-    const auto* in = reinterpret_cast<const std::uint8_t*>(bytes.data()) + unit.panel_begin;
-    auto* out = reinterpret_cast<std::uint8_t*>(panel.data()) + rows.begin;
-    transpose(in, rows.count(), unit.panel_end - unit.panel_begin, unit.width, out, unit.rows);
+    transpose(bytes.data() + unit.panel_begin, rows.count(), unit.panel_end - unit.panel_begin, unit.width,
+              panel.data() + rows.begin, unit.rows, 1);
   }
 
   void finish(const Unit& unit, Live& live) {
