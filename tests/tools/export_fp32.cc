@@ -19,7 +19,7 @@ void export_fp32(const std::string& source, const std::filesystem::path& out) {
   model.graph.check();
   const std::filesystem::path folder = out / "onnx";
   std::filesystem::create_directories(folder);
-  std::filesystem::remove(folder / "model.onnx_data");
+  for (const char* file : {"model.onnx", "model.onnx_data"}) std::filesystem::remove(folder / file);
   const File data = File::create(folder / "model.onnx_data");
   std::vector<ExternalLocation> locations;
   std::int64_t end = 0;

@@ -1,0 +1,191 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "convert/architecture.h"
+#include "tests/convert/checkpoint_files.h"
+#include "tests/convert/fixtures.h"
+
+namespace bantam {
+namespace {
+
+using test::error_of;
+using test::has_parts;
+using test::open_fixture;
+using test::set_tensor;
+
+struct Refusal {
+  std::string fixture;
+  Json changes;
+  std::vector<std::string> parts;
+};
+
+TEST(Families, RefuseInOneLineWhatNeedsAnotherGraph) {
+  const std::vector<Refusal> refusals = {
+      {"bert-feature-extraction", {{"is_decoder", true}}, {"is_decoder is true"}},
+      {"roberta-fill-mask", {{"add_cross_attention", true}}, {"add_cross_attention is true"}},
+      {"bert-fill-mask",
+       {{"position_embedding_type", "relative_key"}},
+       {"position_embedding_type", "relative_key"}},
+      {"bert-fill-mask", {{"pruned_heads", {{"0", {1}}}}}, {"pruned_heads"}},
+      {"bert-fill-mask",
+       {{"hidden_act", "mish"}},
+       {"hidden_act", "mish", "known: gelu,", "gelu_new", "swish"}},
+      {"distilbert-fill-mask", {{"activation", "relu2"}}, {"activation", "relu2", "quick_gelu"}},
+      {"bert-fill-mask", {{"num_attention_heads", 3}}, {"hidden_size is 20", "num_attention_heads 3"}},
+      {"distilbert-fill-mask", {{"n_heads", 3}}, {"dim is 20", "n_heads 3"}},
+      {"mobilebert-fill-mask", {{"num_attention_heads", 4}}, {"intra_bottleneck_size is 15"}},
+      {"bert-fill-mask", {{"num_hidden_layers", 0}}, {"num_hidden_layers"}},
+      {"bert-fill-mask", {{"num_hidden_layers", 1 << 20}}, {"num_hidden_layers"}},
+      {"bert-fill-mask", {{"hidden_size", nullptr}}, {"hidden_size is missing"}},
+      {"bert-fill-mask", {{"vocab_size", -1}}, {"vocab_size"}},
+      {"bert-question-answering",
+       {{"id2label", {{"0", "a"}, {"1", "b"}, {"2", "c"}}}},
+       {"id2label has 3 labels"}},
+      {"bert-token-classification", {{"id2label", Json::array({"a"})}}, {"id2label"}},
+      {"mpnet-fill-mask", {{"relative_attention_num_buckets", 16}}, {"relative_attention_num_buckets"}},
+      {"mobilebert-fill-mask", {{"normalization_type", "batch_norm"}}, {"normalization_type", "batch_norm"}},
+      {"mobilebert-fill-mask",
+       {{"key_query_shared_bottleneck", false}},
+       {"key_query_shared_bottleneck is false"}},
+      {"mobilebert-fill-mask", {{"embedding_size", 21}}, {"embedding_size 21", "hidden_size 20"}},
+      {"albert-fill-mask", {{"num_hidden_groups", 3}}, {"num_hidden_groups"}},
+  };
+  for (const Refusal& refusal : refusals) {
+    const std::string message =
+        error_of([&] { build_model(open_fixture(refusal.fixture, refusal.changes), std::nullopt); });
+    EXPECT_TRUE(has_parts(message, {refusal.fixture + "/config.json"}));
+    for (const std::string& part : refusal.parts) EXPECT_TRUE(has_parts(message, {part}));
+    EXPECT_EQ(message.find('\n'), message.npos);
+  }
+}
+
+TEST(Families, ReportConfigAndWeightsThatDisagreeByTensor) {
+  const auto message = [](const Json& changes, const char* fixture = "bert-feature-extraction") {
+    return error_of([&] { build_model(open_fixture(fixture, changes), std::nullopt); });
+  };
+  EXPECT_TRUE(has_parts(message({{"id2label", nullptr}}, "bert-text-classification-3"),
+                        {"classifier.bias [3] where [2]", "classifier.weight"}));
+  EXPECT_TRUE(
+      has_parts(message({{"num_hidden_layers", 1}}), {"have no place in the model: encoder.layer.1."}));
+  EXPECT_TRUE(has_parts(message({{"num_hidden_layers", 3}}), {"tensors are missing: encoder.layer.2."}));
+  EXPECT_TRUE(has_parts(message({{"intermediate_size", 99}}), {"intermediate.dense.weight"}));
+}
+
+int readers(const Graph& graph, ValueId value, std::string_view type) {
+  int count = 0;
+  for (const Node& node : graph.nodes) {
+    for (const ValueId input : node.inputs) count += input == value && node.type == type ? 1 : 0;
+  }
+  return count;
+}
+
+const Weight& weight_of(const Graph& graph, std::string_view name) {
+  for (const Weight& weight : graph.weights) {
+    if (weight.name == name) return weight;
+  }
+  throw std::runtime_error("no weight " + std::string(name));
+}
+
+TEST(Albert, ReadsOneWeightInEveryLayerOfAGroup) {
+  const ModelGraph model = build_model(open_fixture("albert-feature-extraction-two-groups"), std::nullopt);
+  const auto gemms = [&](std::string_view group) {
+    const std::string name =
+        "encoder.albert_layer_groups." + std::string(group) + ".albert_layers.0.ffn.weight";
+    return readers(model.graph, weight_of(model.graph, name).parts[0].values[0], "Gemm");
+  };
+  EXPECT_EQ(gemms("0"), 3);  // five layers: 0, 1, 2 and 3, 4
+  EXPECT_EQ(gemms("1"), 2);
+}
+
+TEST(FillMask, StoresATiedOutputLayerOnceAndReadsItTwice) {
+  for (const char* name :
+       {"albert-fill-mask", "bert-fill-mask", "bert-fill-mask-decoder", "distilbert-fill-mask",
+        "electra-fill-mask", "mobilebert-fill-mask", "mpnet-fill-mask", "roberta-fill-mask"}) {
+    const ModelGraph model = build_model(open_fixture(name), std::nullopt);
+    const Weight& words = model.graph.weights.front();
+    EXPECT_EQ(words.role, Role::kWordEmbedding) << name;
+    EXPECT_EQ(readers(model.graph, words.parts[0].values[0], "Gather"), 1) << name;
+    EXPECT_EQ(readers(model.graph, words.parts[0].values[0], "Gemm"), 1) << name;
+  }
+}
+
+TEST(FillMask, RefusesATiedPairOfTwoShapesOrTypesBeforeReadingIt) {
+  Checkpoint checkpoint = open_fixture("bert-fill-mask-decoder");
+  const Shape shape = checkpoint.tensors.at("cls.predictions.decoder.weight")->spec().shape;
+  set_tensor(checkpoint, "cls.predictions.decoder.weight", shape, DType::kF16);
+  EXPECT_TRUE(has_parts(error_of([&] { build_model(checkpoint, std::nullopt); }),
+                        {"cls.predictions.decoder.weight differs from bert.embeddings.word_embeddings.weight",
+                         "tie_word_embeddings"}));
+}
+
+TEST(FillMask, ComparesATiedPairWhenItIsRead) {
+  const auto read_words = [](const std::filesystem::path& folder) {
+    const ModelGraph model = build_model(open_checkpoint(folder.string()), std::nullopt);
+    return read_all_as_float(*model.graph.weights.front().source);
+  };
+  EXPECT_FALSE(read_words(test::fixture("bert-fill-mask-decoder")).empty());
+  EXPECT_TRUE(has_parts(error_of([&] { read_words(test::fixture("bert-fill-mask-other-decoder")); }),
+                        {"cls.predictions.decoder.weight differs", "set tie_word_embeddings to false"}));
+}
+
+TEST(FillMask, KeepsBothTensorsOfAnUntiedPair) {
+  const Json untied = {{"tie_word_embeddings", false}};
+  const ModelGraph model = build_model(open_fixture("bert-fill-mask-other-decoder", untied), std::nullopt);
+  EXPECT_EQ(weight_of(model.graph, "cls.predictions.decoder.weight").role, Role::kHead);
+  EXPECT_EQ(weight_of(model.graph, "bert.embeddings.word_embeddings.weight").role, Role::kWordEmbedding);
+}
+
+TEST(AttentionMask, PutsItsLowestValueThroughOneNamedConstant) {
+  for (const std::string& name : test::fixture_names()) {
+    const ModelGraph model = build_model(open_fixture(name), std::nullopt);
+    int found = 0;
+    for (const Constant& constant : model.graph.constants) {
+      if (constant.data.dtype != DType::kF32) continue;
+      float value = 0;
+      std::memcpy(&value, constant.data.bytes.data(), sizeof(value));
+      if (value > -1e4F) continue;
+      ++found;
+      EXPECT_EQ(model.graph.value(constant.value).name, "/constant/mask_lowest");
+      EXPECT_EQ(value, std::numeric_limits<float>::lowest());
+    }
+    EXPECT_EQ(found, 1) << name;
+  }
+}
+
+// The model's own formula: half of 32 buckets for each direction, of which 8 hold one distance each and the
+// others grow with the logarithm up to 128.
+std::int64_t bucket_by_logarithm(std::int64_t key_minus_query) {
+  const auto distance = static_cast<double>(std::abs(key_minus_query));
+  double bucket = distance;
+  if (distance >= 8)
+    bucket = std::min(15.0, std::floor(8 + std::log(distance / 8) / std::log(128.0 / 8) * 8 + 1e-9));
+  return static_cast<std::int64_t>(bucket) + (key_minus_query > 0 ? 16 : 0);
+}
+
+TEST(Mpnet, SortsDistancesIntoTheBucketsOfTheLogarithmicFormula) {
+  const ModelGraph model = build_model(open_fixture("mpnet-feature-extraction"), std::nullopt);
+  const Constant* table = nullptr;
+  for (const Constant& constant : model.graph.constants) {
+    if (model.graph.value(constant.value).name == "/constant/relative_position_buckets") table = &constant;
+  }
+  ASSERT_NE(table, nullptr);
+  const std::int64_t reach = (table->data.shape[0] - 1) / 2;
+  for (std::int64_t distance = -300; distance <= 300; ++distance) {
+    const std::int64_t clipped = std::clamp(distance, -reach, reach);
+    std::int64_t bucket = 0;
+    std::memcpy(&bucket, table->data.bytes.data() + 8 * (clipped + reach), sizeof(bucket));
+    EXPECT_EQ(bucket, bucket_by_logarithm(distance)) << distance;
+  }
+}
+
+TEST(MobileBert, SaysThatTransformersJsHasNoClassForItsTokenClassification) {
+  const ModelGraph model = build_model(open_fixture("mobilebert-token-classification"), std::nullopt);
+  ASSERT_EQ(model.notes.size(), 1U);
+  EXPECT_TRUE(has_parts(model.notes[0], {"transformers.js", "token classification"}));
+}
+
+}  // namespace
+}  // namespace bantam
