@@ -202,7 +202,9 @@ Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress)
   Checkpoint checkpoint = open_checkpoint(recipe.source);
   ModelGraph model = build_model(checkpoint, recipe.task);
   Measurements measured;
-  if (measure_weights) measured = measure(recipe, model, progress);
+  if (measure_weights) {
+    measured = with_context(checkpoint.directory.string(), [&] { return measure(recipe, model, progress); });
+  }
   return make_plan(recipe, std::move(checkpoint), std::move(model), measured);
 }
 
