@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -18,7 +19,7 @@ struct Arguments {
 };
 
 void write_all(const std::filesystem::path& directory) {
-  std::filesystem::create_directories(directory);
+  std::filesystem::create_directories(directory);  // parents too: ~/.local/share may lack man/man1
   for (const ManualPage& page : manual_pages()) {
     const std::filesystem::path path = directory / (page.name + ".1");
     std::filesystem::remove(path);
@@ -28,17 +29,21 @@ void write_all(const std::filesystem::path& directory) {
 
 ExitCode run(const Arguments& arguments, const Console& console) {
   if (arguments.directory) {
-    if (arguments.page) fail_usage("--output writes every page; leave COMMAND out");
+    if (arguments.page) fail_usage("man: --output writes every page; leave COMMAND out");
     write_all(*arguments.directory);
     return ExitCode::kDone;
   }
   const std::string wanted = arguments.page ? "bantam-" + *arguments.page : "bantam";
   for (const ManualPage& page : manual_pages()) {
+<<<<<<< HEAD
     if (page.name != wanted) continue;
     console.print(page.roff);
     return ExitCode::kDone;
+=======
+    if (page.name == wanted) session.print(page.roff);
+>>>>>>> 0819882 (Add presets, packages, setup, the frame of the documents, and tests from outside)
   }
-  fail_usage("man: there is no command '{}'; 'bantam --help' lists them", *arguments.page);
+  return ExitCode::kDone;
 }
 
 constexpr std::array kExamples{
@@ -48,7 +53,10 @@ constexpr std::array kExamples{
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
-  options.positional("COMMAND", arguments->page, "The command whose page is wanted; without it, the overview.");
+  std::vector<Choice> names;
+  for (const Command* command : commands()) names.push_back({std::string(command->name), ""});
+  options.positional("COMMAND", arguments->page, "The command whose page is wanted; without it, the overview.",
+                     {.choices = names});
   options.add("-o,--output DIR", arguments->directory, "Write every page into this folder instead.",
               {.completes = Completes::kDirectories});
   return [arguments](const Console& console) { return run(*arguments, console); };

@@ -285,6 +285,9 @@ void Options::parse(std::span<const std::string> arguments) {
   state_->refuse_unknown(arguments);
   try {
     state_->app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them reversed
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string_view text = error.what();
+    fail_usage("{}: a value is missing", text.substr(0, text.find(':')));
   } catch (const CLI::ParseError& error) {
     fail_usage("{}", error.what());
   }

@@ -81,7 +81,8 @@ ManualPage command_page(const CommandDoc& doc) {
   }
   roff += ".SH EXAMPLES\n";
   for (const Example& example : command.examples) {
-    roff += fmt::format(".PP\n{}\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", literal(example.what), literal(example.command));
+    roff += fmt::format("{}\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", literal(example.what), literal(example.command));
+    if (&example != &command.examples.back()) roff += ".PP\n";
   }
   roff += kExitStatus;
   roff += ".SH SEE ALSO\n.BR bantam (1)\n";

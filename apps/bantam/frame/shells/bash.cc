@@ -14,12 +14,12 @@ _bantam_list() {
   local done= last=$cur word
   if [[ $cur == *,* ]]; then done=${cur%,*}, last=${cur##*,}; fi
   for word in $(compgen -W "$1" -- "$last"); do COMPREPLY+=("$done$word"); done
-  compopt -o nospace
+  compopt -o nospace 2>/dev/null
 }
 _bantam_paths() {
   local IFS=$'\n'
   COMPREPLY+=($(compgen "$1" -- "$cur"))
-  compopt -o filenames
+  compopt -o filenames 2>/dev/null
 }
 _bantam() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= i

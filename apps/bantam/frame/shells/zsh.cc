@@ -21,7 +21,7 @@ std::string specified(std::string_view text) {
 std::string value_of(const OptionDoc& doc) {
   std::string action;
   switch (doc.completes) {
-    case Completes::kNothing: action = " "; break;
+    case Completes::kNothing: action = "()"; break;  // a blank action would turn every match into a list
     case Completes::kFiles: action = "_files"; break;
     case Completes::kDirectories: action = "_files -/"; break;
     case Completes::kChoices:
