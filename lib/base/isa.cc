@@ -4,7 +4,9 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -14,11 +16,29 @@ namespace {
 
 constexpr std::array<Isa, 3> kAll = {Isa::kV2, Isa::kV3, Isa::kV4};
 
+#if defined(__x86_64__)
+// The psABI levels feature by feature: clang 14's __builtin_cpu_supports does not know "x86-64-v3", nor F16C, MOVBE
+// and LZCNT by name.
+bool supports_v3() {
+  unsigned a = 0, b = 0, basic = 0, extended = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &basic, &d) == 0 || __get_cpuid(0x80000001u, &a, &b, &extended, &d) == 0) return false;
+  return (basic & bit_F16C) != 0 && (basic & bit_MOVBE) != 0 && (extended & bit_LZCNT) != 0 &&
+         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("bmi2");
+}
+
+bool supports_v4() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 std::size_t detect() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("x86-64-v3")) return 1;
-  return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni") ? 3 : 2;
+  if (!supports_v3()) return 1;
+  return supports_v4() && __builtin_cpu_supports("avx512vnni") ? 3 : 2;
 #elif defined(__aarch64__)
   return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0 ? 2 : 1;
 #else

@@ -31,7 +31,7 @@ Json parse_json(std::string_view text, const JsonLimits& limits) {
   } catch (const Json::parse_error& error) {
     fail("not valid JSON at byte {}", error.byte);
   } catch (const Json::exception&) {
-    fail("JSON holds a number out of range or text that is not UTF-8");
+    fail("JSON holds a number out of range");
   }
 }
 

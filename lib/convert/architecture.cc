@@ -95,7 +95,8 @@ Task task_of_class(const Config& config, std::string_view class_name) {
 }
 
 Task task_without_class(const Checkpoint& checkpoint) {
-  for (const auto& [tensor, source] : checkpoint.tensors) {
+  for (const auto& entry : checkpoint.tensors) {
+    const std::string& tensor = entry.first;
     const auto is_head = [&](std::string_view prefix) { return tensor.starts_with(prefix); };
     if (std::ranges::any_of(kHeadPrefixes, is_head)) {
       fail("{}: states no architectures, and the weights hold a head ({}); name the task: {}",

@@ -120,6 +120,21 @@ TEST(BuildModel, RefusesModelTypesThatItDoesNotKnow) {
   EXPECT_TRUE(has_parts(error_of([] { build_model(checkpoint_of("/x", Json::object()), {}); }), {"model_type is missing"}));
 }
 
+TEST(BuildModel, SaysWhatTheCheckpointIsWhereTheWantedHeadIsNotThere) {
+  const Checkpoint checkpoint = open_checkpoint(BANTAM_TESTDATA "/fixtures/bert-text-classification-2");
+  EXPECT_EQ(build_model(checkpoint, {}).task, Task::kTextClassification);
+  EXPECT_EQ(build_model(checkpoint, Task::kFeatureExtraction).task, Task::kFeatureExtraction);
+  EXPECT_TRUE(has_parts(error_of([&] { build_model(checkpoint, Task::kFillMask); }),
+                        {"as fill-mask: ", "bert-text-classification-2", "missing: ", "cls.predictions",
+                         "config.json states \"BertForSequenceClassification\""}));
+}
+
+TEST(BuildModel, PassesOnWhatTheCheckpointPassedOver) {
+  Checkpoint checkpoint = open_checkpoint(BANTAM_TESTDATA "/fixtures/bert-feature-extraction");
+  checkpoint.notes = {"passed over"};
+  EXPECT_EQ(build_model(checkpoint, {}).notes.at(0), "passed over");
+}
+
 TEST(BuildModel, RefusesQuantizedCheckpoints) {
   EXPECT_TRUE(has_parts(error_of([] {
                           build_model(checkpoint_of("/x", {{"model_type", "bert"},
