@@ -35,13 +35,7 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   }
   const std::string wanted = arguments.page ? "bantam-" + *arguments.page : "bantam";
   for (const ManualPage& page : manual_pages()) {
-<<<<<<< HEAD
-    if (page.name != wanted) continue;
-    console.print(page.roff);
-    return ExitCode::kDone;
-=======
-    if (page.name == wanted) session.print(page.roff);
->>>>>>> 0819882 (Add presets, packages, setup, the frame of the documents, and tests from outside)
+    if (page.name == wanted) console.print(page.roff);
   }
   return ExitCode::kDone;
 }
