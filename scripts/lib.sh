@@ -1,5 +1,6 @@
 # Shared by the scripts; sourced, not run. Sets `root` and goes there.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+started_in=$PWD
 cd "$root"
 
 say() { printf '%s\n' "$*"; }
@@ -37,7 +38,8 @@ configure_and_build() {
   # Crates are compiled once for all presets, and ccache finds what another folder compiled.
   export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/build/cargo}
   export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
-  cmake --preset "$preset" >"$root/build/$preset.configure.log" 2>&1 || {
+  mkdir -p build
+  cmake --preset "$preset" ${BANTAM_NODE:+-DBANTAM_NODE="$BANTAM_NODE"} >"$root/build/$preset.configure.log" 2>&1 || {
     cat "$root/build/$preset.configure.log" >&2
     die "cmake --preset $preset failed" "Are all packages there? scripts/setup installs them."
   }

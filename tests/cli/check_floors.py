@@ -31,7 +31,7 @@ def findings_in(path, text):
     for match in INCLUDE.finditer(text):
         ours, theirs = match.groups()
         header = ours or theirs
-        if path.suffix == ".h" and HEAVY.match(header):
+        if path.suffix == ".h" and top in ("lib", "apps") and HEAVY.match(header):
             yield f"includes {header}; heavy headers belong into .cc files"
         if folder is None:
             continue

@@ -20,7 +20,7 @@ std::string literal(std::string_view text) {
     } else if (c == '-') {
       out += "\\-";
     } else if (c == '\n') {
-      out += "\n.PP\n";
+      if (!line_start) out += "\n.PP\n";  // an empty line ends a paragraph, once
     } else {
       out += c;
     }
