@@ -1,0 +1,131 @@
+#include "pipeline/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pipeline/report/svg.h"
+
+namespace bantam {
+namespace {
+
+Report sample() {
+  Report report;
+  report.tool_version = "0.1.0";
+  report.model = "org/<b>model</b>";
+  report.family = "bert";
+  report.task = "text-classification";
+  report.metric = "accuracy";
+  report.data = "dev.tsv";
+  report.reference = "float32 graph of the checkpoint";
+  report.samples = 872;
+  report.parameters = 1'466'754;
+  report.reference_score = Estimate{0.7775, 0.749, 0.804};
+  const char* names[] = {"fp32", "fp16", "q8", "q4", "q4f16"};
+  for (int v = 0; v < 5; ++v) {
+    VariantReport variant;
+    variant.dtype = names[v];
+    variant.bytes = 5'900'026 / (1 + v);
+    variant.bits_per_weight = 32.0 / (1 + v);
+    variant.score = Estimate{0.7775 - 0.002 * v, 0.74, 0.80};
+    variant.retention = Estimate{1 - 0.003 * v, 0.995 - 0.004 * v, 1.004 - 0.001 * v};
+    variant.speed = 1.0 + 0.4 * v;
+    variant.agreement.positions = 872;
+    variant.agreement.kl_mean = v * 1e-4;
+    variant.agreement.kl_max = v * 1e-2;
+    variant.agreement.top1 = 1 - 0.002 * v;
+    for (int i = 0; i < 400; ++i) variant.agreement.kl.push_back(v * std::exp(-10.0 + 3 * std::sin(i * 1.7) + std::cos(i * 0.3)));
+    for (int layer = 0; layer < 26; ++layer) {
+      variant.layers.push_back({"encoder.layer." + std::to_string(layer / 6) + ".part" + std::to_string(layer % 6), 130.0 - 25 * v - layer % 5, 0.9999});
+    }
+    report.variants.push_back(std::move(variant));
+  }
+  report.variants[2].padded_max_abs = 0.013;
+  report.gates.push_back({"--min-retention", "q4", 0.99, 0.991, Gate::Verdict::kUndecided, "q4: retention 0.991 against 0.99 is undecided; 9000 samples would decide"});
+  report.notes = {"Something | that [a](b) reader should know"};
+  return report;
+}
+
+class ReportFile : public testing::Test {
+ protected:
+  std::filesystem::path path_ = std::filesystem::path(testing::TempDir()) / "bantam_report.json";
+  void TearDown() override { std::filesystem::remove(path_); }
+  void write(const std::string& text) {
+    std::filesystem::remove(path_);
+    write_text_file(path_, text);
+  }
+};
+
+TEST_F(ReportFile, ReadsBackWhatItWrites) {
+  const std::string text = report_json(sample());
+  write(text);
+  EXPECT_EQ(report_json(read_report(path_.string())), text);
+}
+
+TEST_F(ReportFile, RefusesAnotherSchemaVersionAndNonsense) {
+  std::string text = report_json(sample());
+  text.replace(text.find("\"schema_version\": 1"), 19, "\"schema_version\": 9");
+  write(text);
+  EXPECT_THROW(read_report(path_.string()), Error);
+  write("[]");
+  EXPECT_THROW(read_report(path_.string()), Error);
+  write("{\"schema_version\": 1, \"variants\": []}");
+  EXPECT_THROW(read_report(path_.string()), Error);
+}
+
+TEST(ReportHtml, EscapesNamesAndNeedsNothingFromOutside) {
+  const std::string html = report_html(sample());
+  EXPECT_EQ(html.find("<b>model"), std::string::npos);
+  EXPECT_NE(html.find("org/&lt;b&gt;model"), std::string::npos);
+  EXPECT_EQ(html.find("<script"), std::string::npos);
+  EXPECT_EQ(html.find("http"), std::string::npos);
+  EXPECT_EQ(html.find("nan"), std::string::npos);
+  if (const char* directory = std::getenv("BANTAM_KEEP_REPORT")) {  // to look at it
+    std::filesystem::remove(std::filesystem::path(directory) / "report.html");
+    write_text_file(std::filesystem::path(directory) / "report.html", html);
+  }
+}
+
+TEST(ReportHtml, LeavesOutWhatWasNotMeasured) {
+  Report report = sample();
+  report.metric.clear();
+  report.reference_score.reset();
+  report.gates.clear();
+  for (VariantReport& variant : report.variants) {
+    variant.score.reset();
+    variant.retention.reset();
+    variant.layers.clear();
+    variant.agreement.kl.clear();
+    variant.padded_max_abs.reset();
+  }
+  const std::string html = report_html(report);
+  EXPECT_EQ(html.find("retention"), std::string::npos);
+  EXPECT_EQ(html.find("Gates"), std::string::npos);
+  EXPECT_EQ(html.find("KL mean"), std::string::npos);
+  EXPECT_NE(html.find("cosine"), std::string::npos);
+}
+
+TEST(ReportMarkdown, HasOneRowPerVariantAndEscapesNames) {
+  const std::string text = report_markdown(sample());
+  for (const char* dtype : {"fp32", "fp16", "q8", "q4", "q4f16"}) {
+    EXPECT_NE(text.find("\n| " + std::string(dtype) + " |"), std::string::npos) << dtype;
+  }
+  EXPECT_NE(text.find("org/\\<b\\>model"), std::string::npos);
+  EXPECT_NE(text.find("❔"), std::string::npos);
+}
+
+TEST(Svg, ChartsOfNothingAreEmptyAndOddValuesStayOut) {
+  EXPECT_EQ(scatter_chart({}, {}), "");
+  EXPECT_EQ(log_histogram({{"a", {0, 0}}}, {}), "");
+  EXPECT_EQ(line_chart({"x"}, {{"a", {std::nan("")}}}, {}), "");
+  const std::string svg = scatter_chart({{1, 5, 5, 5, "only"}}, {"x", "y", "d"});
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  EXPECT_EQ(svg.find("inf"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace bantam
