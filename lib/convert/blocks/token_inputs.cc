@@ -47,7 +47,8 @@ ValueId positions_after_padding(const Module& module, const TokenInputs& inputs,
   return module.op("Add", {module.op("Mul", {count, token}), pad});
 }
 
-ValueId attention_bias(const Module& module, const TokenInputs& inputs) {
+ValueId attention_bias(const Module& root, const TokenInputs& inputs) {
+  const Module module = root / "attention_mask";
   GraphBuilder& builder = module.builder();
   const float lowest = std::numeric_limits<float>::lowest();
   const ValueId masked =

@@ -43,7 +43,7 @@ ValueId positions_after_padding(const Module& module, const TokenInputs& inputs,
 // elsewhere. The lowest value absorbs any score, so that a row without a single token attends evenly, as in
 // PyTorch, and never yields NaN. It is one constant, "/constant/mask_lowest", for a pass to replace where the
 // type is narrower.
-ValueId attention_bias(const Module& module, const TokenInputs& inputs);
+ValueId attention_bias(const Module& root, const TokenInputs& inputs);
 
 // x as [batch_size, sequence_length, width], from rows [batch_size * sequence_length, width].
 ValueId by_sequence(const Module& module, TokenInputs& inputs, ValueId rows, std::int64_t width);

@@ -5,6 +5,7 @@
 #include "convert/blocks/heads.h"
 #include "convert/blocks/model_graph.h"
 #include "convert/blocks/post_norm_layer.h"
+#include "convert/blocks/vocabulary.h"
 #include "convert/families/families.h"
 
 namespace bantam {

@@ -6,6 +6,7 @@
 #include "convert/blocks/activation.h"
 #include "convert/blocks/heads.h"
 #include "convert/blocks/model_graph.h"
+#include "convert/blocks/vocabulary.h"
 #include "convert/families/families.h"
 
 namespace bantam {
