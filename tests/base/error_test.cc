@@ -23,16 +23,14 @@ TEST(Quote, LeavesPlainTextAsItIs) {
 TEST(Quote, EscapesWhatATerminalWouldObey) {
   EXPECT_EQ(quote("a\x1b[31m\n\x7f"), "\"a\\u001b[31m\\u000a\\u007f\"");
   EXPECT_EQ(quote(std::string_view("a\0b", 3)), "\"a\\u0000b\"");
-  EXPECT_EQ(quote("\xc2\x9b"
-                  "31m"),
-            "\"\\u009b31m\"");  // CSI as one UTF-8 character
+  EXPECT_EQ(quote("\xc2\x9b" "31m"), "\"\\u009b31m\"");  // CSI as one UTF-8 character
   EXPECT_EQ(quote("\xc2\xa0"), "\"\xc2\xa0\"");
 }
 
 TEST(Quote, CutsLongTextBetweenCharacters) {
   EXPECT_EQ(quote("abcdef", 6), "\"abcdef\"");
   EXPECT_EQ(quote("abcdef", 5), "\"abcde...\"");
-  EXPECT_EQ(quote("aé漢", 5), "\"aé...\"");                    // 1 + 2 + 3 bytes
+  EXPECT_EQ(quote("aé漢", 5), "\"aé...\"");  // 1 + 2 + 3 bytes
   EXPECT_EQ(quote(std::string(200, '\x80'), 120), "\"...\"");  // no character begins anywhere
 }
 
