@@ -10,7 +10,7 @@ QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs
   return with_context(name(variant.dtype), [&] {
     QuantizedGraph result{model, {}};
     const std::vector<WeightUses> uses = find_uses(model);
-    rewrite_quantized(result.graph, decide(model, uses, variant), uses);
+    rewrite_quantized(result.graph, decide(model, uses, variant));
     if (info(variant.dtype).half) convert_to_half(result.graph, max_abs, result.notes);
     result.graph.check();
     return result;

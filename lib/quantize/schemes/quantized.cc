@@ -14,49 +14,42 @@ namespace {
 struct QuantizedWeight {
   Decision decision;
   std::int64_t rows = 0, width = 0;
-  ValueId linear = kNoValue;  // codes as the linear operator wants them
-  ValueId gather = kNoValue;  // the same bytes as the gather operator wants them
+  ValueId codes = kNoValue;
   ValueId scales = kNoValue;
   ValueId zero_points = kNoValue;
 };
 
 CodecPtr codec_for(const Decision& decision) {
   switch (decision.scheme) {
-    case Scheme::kFloat: return float_codec();
-    case Scheme::kDynamicInt8: return int8_channel_codec();
-    case Scheme::kDynamicUint8: return uint8_channel_codec();
+    case Scheme::kFloat:
+      return float_codec();
+    case Scheme::kDynamicInt8:
+      return int8_channel_codec();
+    case Scheme::kDynamicUint8:
+      return uint8_channel_codec();
     case Scheme::kBlockwise:
-      return blockwise_codec({.bits = decision.bits, .block_size = static_cast<int>(decision.block_size), .symmetric = decision.symmetric});
+      return blockwise_codec({.bits = decision.bits,
+                              .block_size = static_cast<int>(decision.block_size),
+                              .symmetric = decision.symmetric});
   }
   BANTAM_ASSERT(false);
 }
 
-QuantizedWeight attach(Graph& graph, Weight& weight, const Decision& decision, const WeightUses& uses) {
+QuantizedWeight attach(Graph& graph, Weight& weight, const Decision& decision) {
   const TensorSpec& spec = weight.source->spec();
   QuantizedWeight result{decision, spec.rows(), spec.width()};
   weight.codec = codec_for(decision);
   const std::vector<PartSpec> parts = weight.codec->parts(spec);
   BANTAM_ASSERT(parts.size() == 2 || parts.size() == 3);
-  const auto value = [&](const PartSpec& part, std::string_view suffix) {
-    return graph.add_value(weight.name + std::string(suffix), part.dtype);
+  const auto attach_part = [&](const PartSpec& part) {
+    const ValueId value = graph.add_value(weight.name + part.suffix, part.dtype);
+    weight.parts.push_back({{value}, {part.shape}, part.dtype});
+    return value;
   };
-  WeightPart codes{{}, {}, parts[0].dtype};
-  if (!uses.linears.empty()) {
-    result.linear = value(parts[0], parts[0].suffix);
-    codes.values.push_back(result.linear);
-    codes.shapes.push_back(parts[0].shape);
-  }
-  if (!uses.gathers.empty()) {
-    result.gather = value(parts[0], parts[0].suffix + (uses.linears.empty() ? "" : "_gather"));
-    codes.values.push_back(result.gather);
-    codes.shapes.push_back({spec.rows(), element_count(parts[0].shape) / spec.rows()});
-  }
-  result.scales = value(parts[1], parts[1].suffix);
-  weight.parts = {std::move(codes), {{result.scales}, {parts[1].shape}, parts[1].dtype}};
-  if (parts.size() == 3) {
-    result.zero_points = value(parts[2], parts[2].suffix);
-    weight.parts.push_back({{result.zero_points}, {parts[2].shape}, parts[2].dtype});
-  }
+  weight.parts.clear();
+  result.codes = attach_part(parts[0]);
+  result.scales = attach_part(parts[1]);
+  if (parts.size() == 3) result.zero_points = attach_part(parts[2]);
   return result;
 }
 
@@ -87,41 +80,82 @@ class Pass {
   static ValueId bias_of(const Node& node) { return node.inputs.size() > 2 ? node.inputs[2] : kNoValue; }
 
   void blockwise_linear(const Node& node, const QuantizedWeight& weight) {
-    rewriter_.emit_into(node.outputs[0], node.name, kMicrosoft, "MatMulNBits",
-                        {node.inputs[0], weight.linear, weight.scales, weight.zero_points, kNoValue, bias_of(node)},
-                        {{"K", weight.width},
-                         {"N", weight.rows},
-                         {"bits", std::int64_t{weight.decision.bits}},
-                         {"block_size", weight.decision.block_size}});
+    rewriter_.emit_into(
+        node.outputs[0], node.name, kMicrosoft, "MatMulNBits",
+        {node.inputs[0], weight.codes, weight.scales, weight.zero_points, kNoValue, bias_of(node)},
+        {{"K", weight.width},
+         {"N", weight.rows},
+         {"bits", std::int64_t{weight.decision.bits}},
+         {"block_size", weight.decision.block_size}});
   }
 
+  // An embedding: looks up the rows' codes and scales, then decodes them, w = (code - zero point) * scale.
+  // com.microsoft.GatherBlockQuantized would be one node, but the WebGPU builds of onnxruntime-web (1.30
+  // and 1.31), which transformers.js 4 loads for wasm too, have no CPU kernel of it. Only the rows looked up
+  // are decoded.
   void gather(const Node& node, const QuantizedWeight& weight) {
-    const std::int64_t block = weight.decision.block_size;
-    const std::vector<Attribute> attributes = {{"gather_axis", std::int64_t{0}},
-                                               {"quantize_axis", std::int64_t{1}},
-                                               {"block_size", block},
-                                               {"bits", std::int64_t{weight.decision.bits}}};
-    const std::vector<ValueId> inputs = {weight.gather, node.inputs[1], weight.scales, weight.zero_points};
-    if (weight.width % block == 0) {
-      rewriter_.emit_into(node.outputs[0], node.name, kMicrosoft, "GatherBlockQuantized", inputs, attributes);
+    GraphBuilder constants(rewriter_.graph());
+    const std::int64_t block = weight.decision.block_size, blocks = ceil_div(weight.width, block);
+    const ValueId ids = node.inputs[1];
+    const auto look_up = [&](ValueId table, std::string_view what, DType dtype) {
+      return rewriter_.emit(node.name + std::string(what), "", "Gather", {table, ids}, {}, dtype);
+    };
+    const auto op = [&](std::string_view type, std::vector<ValueId> inputs, DType dtype = DType::kF32) {
+      return rewriter_.emit(node.name, "", type, std::move(inputs), {}, dtype);
+    };
+    // The shape of ids, then `tail`.
+    const ValueId ids_shape = op("Shape", {ids}, DType::kI64);
+    const auto shape = [&](std::string_view what, std::initializer_list<std::int64_t> tail) {
+      return rewriter_.emit(node.name + std::string(what), "", "Concat",
+                            {ids_shape, constants.constant(tail)}, {{"axis", std::int64_t{0}}}, DType::kI64);
+    };
+    ValueId codes = rewriter_.emit(node.name, "", "Cast", {look_up(weight.codes, "/codes", DType::kU8)},
+                                   {{"to", std::int64_t{info(DType::kF32).onnx}}}, DType::kF32);
+    if (weight.decision.bits == 4) codes = nibbles(node, codes, shape("/blocks", {blocks, block}));
+    const ValueId centred = op("Sub", {codes, constants.scalar(float(1 << (weight.decision.bits - 1)))});
+    const ValueId scales =
+        op("Unsqueeze", {look_up(weight.scales, "/scales", DType::kF32), constants.constant({-1})});
+    const ValueId values = op("Mul", {centred, scales});
+    const bool padded = weight.width % block != 0;  // rows are stored as whole blocks
+    const std::vector<ValueId> reshape = {values, shape("/row", {blocks * block})};
+    if (!padded) {
+      rewriter_.emit_into(node.outputs[0], node.name, "", "Reshape", reshape, {});
       return;
     }
-    // Rows are stored as whole blocks; the padding is cut off after the lookup.
-    const ValueId padded =
-        rewriter_.emit(node.name, kMicrosoft, "GatherBlockQuantized", inputs, attributes, DType::kF32);
-    GraphBuilder constants(rewriter_.graph());
-    const ValueId begin = constants.constant({0}), end = constants.constant({weight.width}), axis = constants.constant({-1});
-    rewriter_.emit_into(node.outputs[0], node.name, "", "Slice", {padded, begin, end, axis}, {});
+    const ValueId begin = constants.constant({0}), end = constants.constant({weight.width}),
+                  axis = constants.constant({-1});
+    rewriter_.emit_into(node.outputs[0], node.name, "", "Slice", {op("Reshape", reshape), begin, end, axis},
+                        {});
   }
 
-  // The pattern of onnxruntime's quantize_dynamic, which its optimizer fuses into one kernel. Linears that read the
-  // same activation share its quantization.
+  // Bytes, as floats, to their nibbles, low ones first, in `shape`: with float operators, which every backend
+  // has.
+  ValueId nibbles(const Node& node, ValueId bytes, ValueId shape) {
+    GraphBuilder constants(rewriter_.graph());
+    const auto op = [&](std::string_view what, std::string_view type, std::vector<ValueId> inputs) {
+      return rewriter_.emit(node.name + std::string(what), "", type, std::move(inputs), {}, DType::kF32);
+    };
+    const ValueId high = op("/high", "Floor", {op("/high", "Mul", {bytes, constants.scalar(1.0f / 16.0f)})});
+    const ValueId low = op("/low", "Sub", {bytes, op("/low", "Mul", {high, constants.scalar(16.0f)})});
+    const ValueId last = constants.constant({-1});
+    const ValueId pairs =
+        rewriter_.emit(node.name + "/nibbles", "", "Concat",
+                       {op("/low", "Unsqueeze", {low, last}), op("/high", "Unsqueeze", {high, last})},
+                       {{"axis", std::int64_t{-1}}}, DType::kF32);
+    return op("/nibbles", "Reshape", {pairs, shape});
+  }
+
+  // The pattern of onnxruntime's quantize_dynamic, which its optimizer fuses into one kernel. Linears that
+  // read the same activation share its quantization.
   void dynamic_linear(const Node& node, const QuantizedWeight& weight) {
     const Activation& x = quantized(node.inputs[0], node.name);
-    const ValueId sums = rewriter_.emit(node.name, "", "MatMulInteger", {x.codes, weight.linear, x.zero_point, weight.zero_points},
-                                        {}, DType::kI32);
-    const ValueId as_float = rewriter_.emit(node.name, "", "Cast", {sums}, {{"to", std::int64_t{info(DType::kF32).onnx}}}, DType::kF32);
-    const ValueId scale = rewriter_.emit(node.name + "/scale", "", "Mul", {x.scale, weight.scales}, {}, DType::kF32);
+    const ValueId sums =
+        rewriter_.emit(node.name, "", "MatMulInteger",
+                       {x.codes, weight.codes, x.zero_point, weight.zero_points}, {}, DType::kI32);
+    const ValueId as_float = rewriter_.emit(node.name, "", "Cast", {sums},
+                                            {{"to", std::int64_t{info(DType::kF32).onnx}}}, DType::kF32);
+    const ValueId scale =
+        rewriter_.emit(node.name + "/scale", "", "Mul", {x.scale, weight.scales}, {}, DType::kF32);
     const ValueId bias = bias_of(node);
     if (bias == kNoValue) {
       rewriter_.emit_into(node.outputs[0], node.name, "", "Mul", {as_float, scale}, {});
@@ -157,12 +191,12 @@ class Pass {
 
 }  // namespace
 
-void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions, const std::vector<WeightUses>& uses) {
+void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions) {
   std::map<ValueId, QuantizedWeight> quantized;
   for (std::size_t i = 0; i < graph.weights.size(); ++i) {
     if (decisions[i].scheme == Scheme::kFloat) continue;
     const ValueId original = graph.weights[i].parts.at(0).values.at(0);
-    quantized.emplace(original, attach(graph, graph.weights[i], decisions[i], uses[i]));
+    quantized.emplace(original, attach(graph, graph.weights[i], decisions[i]));
   }
   Pass(graph, std::move(quantized)).run();
 }
