@@ -64,7 +64,7 @@ decltype(auto) with_context(std::string_view where, Body&& body) {
   }
 }
 
-// Text from a file, fit for a message: in double quotes, control characters escaped, cut after `max_bytes`.
+// Text from a file, fit for a message: in double quotes, printable() (base/table.h), cut after `max_bytes`.
 std::string quote(std::string_view text, std::size_t max_bytes = 120);
 
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line);

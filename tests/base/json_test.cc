@@ -28,7 +28,7 @@ TEST(Json, RefusesDuplicateKeysInOneObjectOnly) {
   EXPECT_EQ(error_of(R"({"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]})"), "accepted");
   EXPECT_EQ(error_of(R"({"a":1,"b":2,"a":3})"), "duplicate JSON key \"a\"");
   EXPECT_EQ(error_of(R"([{"x":{"k":1,"\u006b":2}}])"), "duplicate JSON key \"k\"");
-  EXPECT_EQ(error_of("{\"a\\u001b\":1,\"a\\u001b\":1}"), "duplicate JSON key \"a\\u001b\"");
+  EXPECT_EQ(error_of("{\"a\\u001b\":1,\"a\\u001b\":1}"), "duplicate JSON key \"a\\x1b\"");
 }
 
 TEST(Json, RefusesDeepNestingAndLargeText) {
