@@ -1,9 +1,11 @@
-"""What the command-line tests share. The binary is named by BANTAM in the environment; ctest sets it."""
+"""What the command-line tests share. ctest names the binary by BANTAM; by hand it is that of the release preset."""
 import os
+import pathlib
 import re
 import subprocess
 
-BANTAM = os.environ.get("BANTAM", "bantam")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BANTAM = os.environ.get("BANTAM", str(ROOT / "build/release/apps/bantam/bantam"))
 COMMON = {"--help", "--quiet", "--verbose"}
 
 
