@@ -25,7 +25,7 @@ install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 # The licences of what is linked in, as Debian ships them with each package.
 foreach(package libcli11-dev libeigen3-dev libfmt-dev libonnx-dev libprotobuf-dev libspdlog-dev libssl-dev
-                libstdc++6 libzstd-dev nlohmann-json3-dev zlib1g-dev)
+                libstdc++6 libvalijson-dev libzstd-dev nlohmann-json3-dev zlib1g-dev)
   if(EXISTS /usr/share/doc/${package}/copyright)
     install(FILES /usr/share/doc/${package}/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR}/third-party
             RENAME ${package}.txt)

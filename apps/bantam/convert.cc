@@ -70,7 +70,7 @@ Recipe make_recipe(const Arguments& arguments) {
   if (arguments.recipe) apply_recipe_file(*arguments.recipe, recipe);
   if (arguments.source) recipe.source = *arguments.source;
   if (arguments.output) recipe.output = *arguments.output;
-  if (arguments.task) recipe.task = task_from_name(*arguments.task);
+  if (arguments.task) recipe.task = parse_task(*arguments.task);
   if (arguments.shard_size) recipe.shard_bytes = arguments.shard_size->bytes;
   if (arguments.threads) recipe.threads = *arguments.threads;
   if (!arguments.compress.empty()) recipe.compress = arguments.compress;

@@ -14,21 +14,15 @@ std::int64_t payload_bytes(const PlannedVariant& variant) {
   return bytes;
 }
 
-std::int64_t parameters(const Plan& plan) {
-  std::int64_t count = 0;
-  for (const Weight& weight : plan.model.graph.weights) count += element_count(weight.source->spec().shape);
-  return count;
-}
-
 std::string model_line(const Plan& plan) {
   return fmt::format("{}: {}, {}, {} parameters\n", printable(plan.checkpoint.source), plan.model.family,
-                     name(plan.model.task), format_count(parameters(plan)));
+                     name(plan.model.task), format_count(parameter_count(plan)));
 }
 
 Table variants_table(const Plan& plan) {
   Table table({{"dtype"}, {"files"}, {"shards", Align::kRight}, {"bytes", Align::kRight}, {"size", Align::kRight},
                {"bits/weight", Align::kRight}, {"of fp32", Align::kRight}});
-  const std::int64_t count = parameters(plan);
+  const std::int64_t count = parameter_count(plan);
   for (const PlannedVariant& variant : plan.variants) {
     const std::int64_t bytes = payload_bytes(variant);
     table.add_row({std::string(name(variant.variant.dtype)), "onnx/" + variant.layout.onnx_name,

@@ -67,6 +67,7 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
           {"model",
            {{"family", plan.model.family},
             {"task", std::string(name(plan.model.task))},
+            {"parameters", parameter_count(plan)},
             {"default_dtype", std::string(name(plan.default_variant().variant.dtype))}}},
           {"source", {{"tensors", plan.checkpoint.tensors.size()}, {"files", std::move(source_files)}}},
           {"recipe", recipe_json(plan.recipe)},

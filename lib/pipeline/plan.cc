@@ -63,6 +63,12 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   return plan;
 }
 
+std::int64_t parameter_count(const Plan& plan) {
+  std::int64_t count = 0;
+  for (const Weight& weight : plan.model.graph.weights) count += element_count(weight.source->spec().shape);
+  return count;
+}
+
 std::int64_t memory_bound(const Plan& plan) {
   // Graphs, indexes and the process itself, beside the tiles of the writer.
   constexpr std::int64_t kFixed = std::int64_t{24} << 20;

@@ -51,6 +51,8 @@ struct PlannedFile {
 
 Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, const Measurements& measured);
 
+// Elements of the model's weights; a tensor that serves twice counts once.
+std::int64_t parameter_count(const Plan& plan);
 // Every file of the bundle with its size.
 std::vector<PlannedFile> planned_files(const Plan& plan);
 // Upper bound of heap memory while the plan runs, in bytes.

@@ -33,13 +33,10 @@ struct Recipe {
 std::vector<DtypeName> default_dtypes();
 
 // Applies a recipe file (schemas/recipe.schema.json) on top of `recipe`; unknown keys and bad values are usage
-// errors that name the key.
+// errors that name file and place: "r.json: variants[0].block_size: 33 where ...".
 void apply_recipe_file(const std::filesystem::path& path, Recipe& recipe);
 // The part of a recipe that determines bytes, as a recipe file would hold it.
 Json recipe_json(const Recipe& recipe);
-
-// "text-classification" and so on; usage error listing the known ones.
-Task task_from_name(std::string_view text);
 
 // Usage errors for values that make no sense (no dtype, a dtype twice, block size, ...).
 void check_recipe(const Recipe& recipe);

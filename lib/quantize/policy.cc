@@ -140,7 +140,7 @@ std::vector<Decision> decide(const Graph& graph, const std::vector<WeightUses>& 
   for (std::size_t r = 0; r < rule_used.size(); ++r) {
     if (rule_used[r]) continue;
     const Rule& rule = variant.rules[r];
-    fail_usage("{}: the rule for {} matches no weight; bantam inspect lists names and roles", name(variant.dtype),
+    fail_usage("the rule for {} matches no weight; bantam inspect --all lists names and roles",
                rule.match.empty() ? std::string(name(*rule.role)) : "\"" + rule.match + "\"");
   }
   return decisions;
