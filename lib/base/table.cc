@@ -135,6 +135,7 @@ std::string Table::text() const {
   }
   std::string rule;
   for (std::size_t c = 0; c < widths.size(); ++c) rule += (c ? "  " : "") + std::string(widths[c], '-');
+  rule = rstrip(std::move(rule));
 
   const auto line = [&](auto&& cell_of) {
     std::string text;
