@@ -55,6 +55,7 @@ class FileSource final : public TensorSource {
     BANTAM_ASSERT(std::ssize(out) == range.size);
     file_->read_at(offset_ + range.begin, out);
   }
+  FilePlace place() const override { return {file_.get(), offset_}; }
 
  private:
   TensorSpec spec_;

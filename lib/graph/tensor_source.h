@@ -33,6 +33,12 @@ struct RowRange {
   std::int64_t count() const { return end - begin; }
 };
 
+// Where bytes lie in a file, as they are.
+struct FilePlace {
+  const File* file = nullptr;  // lives as long as the source; null: not in a file
+  std::int64_t offset = 0;
+};
+
 // A promise of bytes. Cheap to build, immutable, safe to read from several threads at once.
 // Packed (4-bit) tensors come from imported graphs only and are read whole, since a row may end inside a byte.
 class TensorSource {
@@ -41,6 +47,8 @@ class TensorSource {
   virtual const TensorSpec& spec() const = 0;
   // Fills `out` (exactly rows.count() * width * element size bytes) with little-endian elements.
   virtual void read(RowRange rows, std::span<std::byte> out) const = 0;
+  // Sources that are made of others, or in memory, have no place.
+  virtual FilePlace place() const { return {}; }
 };
 using TensorSourcePtr = std::shared_ptr<const TensorSource>;
 
