@@ -8,6 +8,7 @@
 #include "pipeline/bundle_config.h"
 #include "pipeline/bundle_files.h"
 #include "pipeline/manifest.h"
+#include "pipeline/model_card.h"
 #include "shard/compress.h"
 
 namespace bantam {
@@ -59,6 +60,11 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   plan.small_files = collect_small_files(plan.checkpoint, plan.notes);
   std::vector<SessionFile> sessions;
   for (const PlannedVariant& variant : plan.variants) sessions.push_back({variant.variant.dtype, &variant.layout});
+  // The source's own card, if any, is kept beside ours under another name by collect_small_files().
+  std::erase_if(plan.small_files, [](const SmallFile& file) { return file.name == kModelCard; });
+  SmallFile card{std::string(kModelCard), {}, model_card(plan, nullptr), 0};
+  card.bytes = std::ssize(card.text);
+  plan.small_files.push_back(std::move(card));
   plan.config = to_pretty_json(with_transformers_js_config(plan.checkpoint.config.json(), sessions));
   return plan;
 }
