@@ -33,8 +33,17 @@ constexpr std::array<TaskAlias, 4> kAliases = {{
 
 // Tensors that belong to a head, in the names of the supported families.
 constexpr std::array<std::string_view, 11> kHeadPrefixes = {
-    "cls.", "classifier.", "pre_classifier.", "qa_outputs.", "lm_head.", "vocab_", "predictions.", "score.",
-    "generator_", "discriminator_predictions.", "sop_classifier.",
+    "cls.",
+    "classifier.",
+    "pre_classifier.",
+    "qa_outputs.",
+    "lm_head.",
+    "vocab_",
+    "predictions.",
+    "score.",
+    "generator_",
+    "discriminator_predictions.",
+    "sop_classifier.",
 };
 
 std::string task_names() {
@@ -49,32 +58,55 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
-// How many characters of a class name spell the model type: "xlm-roberta" of a config and "XLMRoberta" of its classes
-// are the same word. 0: the class belongs to another model.
+// How many characters of a class name spell the model type: "xlm-roberta" of a config and "XLMRoberta" of its
+// classes are the same word. 0: the class belongs to another model.
 std::size_t length_of_model_type(std::string_view class_name, std::string_view model_type) {
   std::string word = lower_case(model_type);
   std::erase_if(word, [](char c) { return c == '-' || c == '_'; });
   return lower_case(class_name).starts_with(word) ? word.size() : 0;
 }
 
-bool is_sentence_transformer(const Checkpoint& checkpoint) {
+// The modules of a sentence-transformers folder, in order, by the last part of their type: "Transformer",
+// "Pooling". None for other folders.
+std::vector<std::string> sentence_modules(const Checkpoint& checkpoint) {
   const auto path = checkpoint.directory / "modules.json";
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return false;
+  if (!std::filesystem::exists(path, error)) return {};
   const Json modules = read_json_file(path, {.max_bytes = 1 << 20, .max_depth = 16});
-  if (!modules.is_array()) fail("{}: a list of modules was expected", path.string());
-  return std::ranges::any_of(modules, [](const Json& module) {
-    if (!module.is_object() || !module.contains("type") || !module["type"].is_string()) return false;
+  const auto fail_module = [&] {
+    fail("{}: a list of modules with their types was expected", path.string());
+  };
+  if (!modules.is_array()) fail_module();
+  std::vector<std::string> kinds;
+  for (const Json& module : modules) {
+    if (!module.is_object() || !module.contains("type") || !module["type"].is_string()) fail_module();
     const auto& type = module["type"].get_ref<const std::string&>();
-    return type.substr(type.rfind('.') + 1) == "Pooling";
-  });
+    kinds.push_back(type.substr(type.rfind('.') + 1));
+  }
+  return kinds;
+}
+
+bool has_pooling(const std::vector<std::string>& modules) {
+  return std::ranges::find(modules, "Pooling") != modules.end();
+}
+
+// What sentence-transformers computes after pooling and the graph (and transformers.js' pipeline) does not.
+void note_later_modules(const std::vector<std::string>& modules, ModelGraph& model) {
+  if (model.task != Task::kFeatureExtraction || !has_pooling(modules)) return;
+  for (const std::string& kind : modules) {
+    if (kind == "Transformer" || kind == "Pooling" || kind == "Normalize") continue;
+    model.notes.push_back(fmt::format(
+        "modules.json has a {} module, which is not exported: sentence-transformers gives other embeddings",
+        quote(kind)));
+  }
 }
 
 std::optional<Task> task_of_ending(std::string_view ending, std::string_view model_type) {
   for (const TaskInfo& info : kTasks) {
     if (ending == info.architecture_suffix) return info.task;
   }
-  // Pretraining heads hold a masked language model, but for ELECTRA's, which tells replaced tokens from real ones.
+  // Pretraining heads hold a masked language model, but for ELECTRA's, which tells replaced tokens from real
+  // ones.
   if (ending == "ForPreTraining") return model_type == "electra" ? Task::kFeatureExtraction : Task::kFillMask;
   return std::nullopt;
 }
@@ -88,7 +120,8 @@ Task task_of_class(const Config& config, std::string_view class_name) {
   const std::string_view model = length > 0 ? class_name.substr(0, length) : "...";
   std::string known;
   for (const TaskInfo& info : kTasks) {
-    known += fmt::format("{}{}{} ({})", known.empty() ? "" : ", ", model, info.architecture_suffix, info.name);
+    known +=
+        fmt::format("{}{}{} ({})", known.empty() ? "" : ", ", model, info.architecture_suffix, info.name);
   }
   fail("{}: architectures: {} is not a class of {} that can be converted; known: {}", config.path().string(),
        quote(class_name), quote(type), known);
@@ -129,7 +162,9 @@ std::string stated_class(const Config& config) {
 
 }  // namespace
 
-std::span<const TaskInfo> tasks() { return kTasks; }
+std::span<const TaskInfo> tasks() {
+  return kTasks;
+}
 
 std::string_view name(Task task) {
   const TaskInfo& info = kTasks.at(static_cast<std::size_t>(task));
@@ -148,7 +183,7 @@ Task parse_task(std::string_view name) {
 }
 
 Task task_of(const Checkpoint& checkpoint) {
-  if (is_sentence_transformer(checkpoint)) return Task::kFeatureExtraction;
+  if (has_pooling(sentence_modules(checkpoint))) return Task::kFeatureExtraction;
   const auto classes = checkpoint.config.architectures();
   return classes.empty() ? task_without_class(checkpoint) : task_of_class(checkpoint.config, classes[0]);
 }
@@ -160,17 +195,20 @@ ModelGraph build_model(const Checkpoint& checkpoint, std::optional<Task> task) {
   const Task wanted = task ? *task : task_of(checkpoint);
   if (std::ranges::find(architecture.tasks, wanted) == architecture.tasks.end()) {
     std::string known;
-    for (const Task candidate : architecture.tasks) known += (known.empty() ? "" : ", ") + std::string(name(candidate));
-    fail("{}: {} models have no {} head here; known: {}", config.path().string(), architecture.family, name(wanted),
-         known);
+    for (const Task candidate : architecture.tasks)
+      known += (known.empty() ? "" : ", ") + std::string(name(candidate));
+    fail("{}: {} models have no {} head here; known: {}", config.path().string(), architecture.family,
+         name(wanted), known);
   }
   ModelGraph model;
   try {
     model = architecture.build(checkpoint, wanted);
   } catch (const Error& error) {
     if (!task) throw;
-    throw Error(error.code(), fmt::format("as {}: {}{}", name(wanted), error.message(), stated_class(config)));
+    throw Error(error.code(),
+                fmt::format("as {}: {}{}", name(wanted), error.message(), stated_class(config)));
   }
+  note_later_modules(sentence_modules(checkpoint), model);
   model.notes.insert(model.notes.begin(), checkpoint.notes.begin(), checkpoint.notes.end());
   return model;
 }

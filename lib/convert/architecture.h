@@ -12,7 +12,13 @@
 namespace bantam {
 
 // What the exported graph answers. Names are those of the pipelines in transformers and transformers.js.
-enum class Task { kFeatureExtraction, kFillMask, kTextClassification, kTokenClassification, kQuestionAnswering };
+enum class Task {
+  kFeatureExtraction,
+  kFillMask,
+  kTextClassification,
+  kTokenClassification,
+  kQuestionAnswering
+};
 
 struct TaskInfo {
   Task task;
@@ -22,15 +28,15 @@ struct TaskInfo {
 std::span<const TaskInfo> tasks();
 std::string_view name(Task task);
 
-// The task of that name, or of the alias that transformers' pipelines have for it ("ner"). Another one is a usage
-// error that lists the known names.
+// The task of that name, or of the alias that transformers' pipelines have for it ("ner"). Another one is a
+// usage error that lists the known names.
 Task parse_task(std::string_view name);
 
-// The task that the folder states. A sentence-transformers folder (modules.json with a Pooling module) is for feature
-// extraction, whatever class its encoder was saved as. Else the class in config.json's `architectures` decides: it
-// must be the model_type's own (remote code under that model_type is another model) with a known ending; others are
-// an error that lists the known ones. Without `architectures` it is feature extraction when no tensor looks like a
-// head; with one the user has to say.
+// The task that the folder states. A sentence-transformers folder (modules.json with a Pooling module) is for
+// feature extraction, whatever class its encoder was saved as. Else the class in config.json's
+// `architectures` decides: it must be the model_type's own (remote code under that model_type is another
+// model) with a known ending; others are an error that lists the known ones. Without `architectures` it is
+// feature extraction when no tensor looks like a head; with one the user has to say.
 Task task_of(const Checkpoint& checkpoint);
 
 // A checkpoint as a float32 graph that runs like PyTorch, before any quantization.
@@ -53,8 +59,8 @@ struct Architecture {
 std::span<const Architecture* const> architectures();
 
 // Finds the family of the checkpoint and builds its graph; `task` overrides what the folder says.
-// Refuses unknown model types and tasks that the family has no head for (listing the known ones), and quantized
-// checkpoints.
+// Refuses unknown model types and tasks that the family has no head for (listing the known ones), and
+// quantized checkpoints.
 ModelGraph build_model(const Checkpoint& checkpoint, std::optional<Task> task);
 
 }  // namespace bantam

@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kSingle = "model.safetensors";
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 // Indexes of models with hundreds of experts per layer take some 15 MB.
-constexpr JsonLimits kIndexLimits{.max_bytes = 64 << 20, .max_depth = 8};
+constexpr JsonLimits kIndexLimits{.max_bytes = 32 << 20, .max_depth = 8};
 
 using Names = std::set<std::string, std::less<>>;
 
@@ -67,9 +67,10 @@ Names filtered(const Names& names, bool (*keep)(std::string_view)) {
     fail("{}: holds {} but no {}; download the index too", where, listed(shards), kIndex);
   }
   if (names.contains("pytorch_model.bin") || names.contains("pytorch_model.bin.index.json")) {
-    fail("{}: holds its weights as pytorch_model.bin only, which cannot be read yet; convert them once with "
-         "transformers: AutoModel.from_pretrained(...).save_pretrained(..., safe_serialization=True)",
-         where);
+    fail(
+        "{}: holds its weights as pytorch_model.bin only, which cannot be read yet; convert them once with "
+        "transformers: AutoModel.from_pretrained(...).save_pretrained(..., safe_serialization=True)",
+        where);
   }
   if (names.contains("adapter_model.safetensors")) {
     fail("{}: is a LoRA adapter (adapter_model.safetensors), not a whole checkpoint", where);
@@ -100,8 +101,11 @@ SafetensorsFile open_weights(Checkpoint& checkpoint, const std::string& name) {
 }
 
 bool is_plain_name(std::string_view name) {
-  const auto bad = [](char c) { return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  return !name.empty() && name.size() <= 255 && name != "." && name != ".." && std::ranges::none_of(name, bad);
+  const auto bad = [](char c) {
+    return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  };
+  return !name.empty() && name.size() <= 255 && name != "." && name != ".." &&
+         std::ranges::none_of(name, bad);
 }
 
 // tensor -> shard
@@ -142,19 +146,22 @@ void open_sharded(Checkpoint& checkpoint, const Names& names) {
   }
   const std::string where = checkpoint.directory.string();
   if (!absent.empty()) {
-    fail("{}: {} of {} shards named by {} are missing: {}; download them too", where, absent.size(), shards.size(),
-         kIndex, listed(absent));
+    fail("{}: {} of {} shards named by {} are missing: {}; download them too", where, absent.size(),
+         shards.size(), kIndex, listed(absent));
   }
   if (!unknown.empty()) {
-    fail("{}: {} does not know {}; remove what is left of another download, or get the index that belongs to the "
-         "shards",
-         where, kIndex, listed(unknown));
+    fail(
+        "{}: {} does not know {}; remove what is left of another download, or get the index that belongs to "
+        "the "
+        "shards",
+        where, kIndex, listed(unknown));
   }
   for (const std::string& shard : shards) {
     for (TensorSourcePtr& tensor : open_weights(checkpoint, shard).tensors) {
       const std::string& name = tensor->spec().name;
       const auto stated = shard_of.find(name);
-      if (stated == shard_of.end()) fail("{}/{}: holds {}, which {} does not know", where, shard, name, kIndex);
+      if (stated == shard_of.end())
+        fail("{}/{}: holds {}, which {} does not know", where, shard, name, kIndex);
       if (stated->second != shard) {
         fail("{}/{}: holds {}, which {} places in {}", where, shard, name, kIndex, stated->second);
       }
@@ -166,18 +173,24 @@ void open_sharded(Checkpoint& checkpoint, const Names& names) {
     if (!checkpoint.tensors.contains(tensor)) lost.insert(tensor);
   }
   if (!lost.empty()) {
-    fail("{}: {} places {} in {}, which does not hold it; tensors missing in this way ({}): {}", where, kIndex,
-         quote(*lost.begin()), shard_of.find(*lost.begin())->second, lost.size(), listed(lost));
+    fail("{}: {} places {} in {}, which does not hold it; tensors missing in this way ({}): {}", where,
+         kIndex, quote(*lost.begin()), shard_of.find(*lost.begin())->second, lost.size(), listed(lost));
   }
 }
 
 Config open_config(const fs::path& directory, const Names& names) {
   if (!names.contains("config.json")) {
+    if (names.contains("0_Transformer")) {
+      fail(
+          "{}: has no config.json; the encoder of this sentence-transformers model is a folder of its own: "
+          "{}",
+          directory.string(), (directory / "0_Transformer").string());
+    }
     fail("{}: has no config.json; give the folder of a Hugging Face checkpoint", directory.string());
   }
-  const fs::path path = directory / "config.json";
+  fs::path path = directory / "config.json";
   refuse_broken_link(path);
-  return Config::read(path);
+  return Config::read(std::move(path));
 }
 
 }  // namespace
@@ -207,7 +220,8 @@ Checkpoint open_checkpoint(std::string_view source) {
       checkpoint.tensors.emplace(name, std::move(tensor));
     }
     if (names.contains(kIndex)) {
-      checkpoint.notes.push_back(fmt::format("{} and its shards were passed over: {} is there too", kIndex, kSingle));
+      checkpoint.notes.push_back(
+          fmt::format("{} and its shards were passed over: {} is there too", kIndex, kSingle));
     }
   } else if (names.contains(kIndex)) {
     open_sharded(checkpoint, names);

@@ -26,18 +26,19 @@ struct Checkpoint {
   std::filesystem::path directory;
   std::string source;  // what the user typed
   Config config;
-  TensorMap tensors;   // by name
-  std::vector<SourceFile> files;    // by name
-  std::vector<std::string> notes;   // what the user should know: files that were passed over
+  TensorMap tensors;               // by name
+  std::vector<SourceFile> files;   // by name
+  std::vector<std::string> notes;  // what the user should know: files that were passed over
 };
 
-// The folder that `source` names: a directory, or a hub id ("org/name" or "name", optionally with "@revision") that
-// is in the local Hugging Face cache (convert/hub_cache.h). Never touches the network. Errors say where it looked.
+// The folder that `source` names: a directory, or a hub id ("org/name" or "name", optionally with
+// "@revision") that is in the local Hugging Face cache (convert/hub_cache.h). Never touches the network.
+// Errors say where it looked.
 std::filesystem::path resolve_source(std::string_view source);
 
 // Reads config.json and the headers of model.safetensors or, without that file, of the shards that
-// model.safetensors.index.json names (transformers' order). Index, shards and folder must agree exactly: every tensor
-// in the one shard that the index states, no shard missing, none left over.
+// model.safetensors.index.json names (transformers' order). Index, shards and folder must agree exactly:
+// every tensor in the one shard that the index states, no shard missing, none left over.
 Checkpoint open_checkpoint(std::string_view source);
 
 }  // namespace bantam

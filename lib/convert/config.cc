@@ -23,10 +23,14 @@ std::string shown(const Json& value) {
 
 Config::Config(std::filesystem::path path, Json values)
     : path_(std::move(path)), values_(std::make_shared<const Json>(std::move(values))) {
-  if (!values_->is_object()) fail("{}: holds {} where an object was expected", path_.string(), shown(*values_));
+  if (!values_->is_object())
+    fail("{}: holds {} where an object was expected", path_.string(), shown(*values_));
 }
 
-Config Config::read(const std::filesystem::path& path) { return {path, read_json_file(path, kConfigLimits)}; }
+Config Config::read(std::filesystem::path path) {
+  Json values = read_json_file(path, kConfigLimits);
+  return {std::move(path), std::move(values)};
+}
 
 const Json* Config::find(std::string_view key) const {
   const auto found = values_->find(key);
@@ -61,7 +65,9 @@ std::vector<std::string> Config::architectures() const {
   return classes;
 }
 
-bool Config::has(std::string_view key) const { return find(key) != nullptr; }
+bool Config::has(std::string_view key) const {
+  return find(key) != nullptr;
+}
 
 std::string_view Config::first_of(std::initializer_list<std::string_view> aliases) const {
   BANTAM_ASSERT(aliases.size() > 0);
@@ -74,7 +80,8 @@ std::string_view Config::first_of(std::initializer_list<std::string_view> aliase
 std::int64_t Config::checked_integer(std::string_view key, const Json& value, std::int64_t min,
                                      std::int64_t max) const {
   constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  const bool fits = value.is_number_integer() && !(value.is_number_unsigned() && value.get<std::uint64_t>() > kLargest);
+  const bool fits =
+      value.is_number_integer() && !(value.is_number_unsigned() && value.get<std::uint64_t>() > kLargest);
   const std::int64_t number = fits ? value.get<std::int64_t>() : 0;
   if (!fits || number < min || number > max) {
     fail_value(key, value, fmt::format("an integer from {} to {}", min, max));
@@ -120,7 +127,8 @@ void Config::refuse_unless(std::string_view key, std::string_view only) const {
   const Json* value = find(key);
   if (value == nullptr) return;
   const bool structured = value->is_structured();
-  if (structured || (value->is_string() ? value->get_ref<const std::string&>() != only : value->dump() != only)) {
+  if (structured ||
+      (value->is_string() ? value->get_ref<const std::string&>() != only : value->dump() != only)) {
     fail("{}: {}: {} is not supported; only {} is", path_.string(), key, shown(*value), quote(only));
   }
 }
@@ -132,7 +140,8 @@ void Config::refuse_quantized() const {
     std::string method = "an unnamed method";
     if (value->is_object()) {
       const auto named = value->find("quant_method");
-      if (named != value->end() && named->is_string()) method = quote(named->get_ref<const std::string&>(), 60);
+      if (named != value->end() && named->is_string())
+        method = quote(named->get_ref<const std::string&>(), 60);
     }
     fail("{}: {}: the weights are already quantized ({}); give the float checkpoint that they were made from",
          path_.string(), key, method);

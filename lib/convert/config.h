@@ -12,13 +12,13 @@
 
 namespace bantam {
 
-// config.json of a checkpoint: typed, bounds-checked reading. Every error names the file, the key, what stands
-// there and what was expected. A key that is present with the value null counts as absent.
+// config.json of a checkpoint: typed, bounds-checked reading. Every error names the file, the key, what
+// stands there and what was expected. A key that is present with the value null counts as absent.
 class Config {
  public:
   // `values` must be an object. `path` is for messages.
   Config(std::filesystem::path path, Json values);
-  static Config read(const std::filesystem::path& path);
+  static Config read(std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }
   const Json& json() const { return *values_; }
@@ -40,16 +40,18 @@ class Config {
   std::string string(std::string_view key) const;
   std::string string_or(std::string_view key, std::string_view fallback) const;
 
-  // Refuses what would silently change the result: `key` present with another value than `only` (a string, or the
-  // JSON text of a number or boolean: "false").
+  // Refuses what would silently change the result: `key` present with another value than `only` (a string, or
+  // the JSON text of a number or boolean: "false").
   void refuse_unless(std::string_view key, std::string_view only) const;
-  // Refuses checkpoints whose weights are already quantized (quantization_config, compression_config), naming the method.
+  // Refuses checkpoints whose weights are already quantized (quantization_config, compression_config), naming
+  // the method.
   void refuse_quantized() const;
 
  private:
   const Json* find(std::string_view key) const;  // null: absent
   const Json& required(std::string_view key, std::string_view expected) const;
-  std::int64_t checked_integer(std::string_view key, const Json& value, std::int64_t min, std::int64_t max) const;
+  std::int64_t checked_integer(std::string_view key, const Json& value, std::int64_t min,
+                               std::int64_t max) const;
   [[noreturn]] void fail_value(std::string_view key, const Json& value, std::string_view expected) const;
 
   std::filesystem::path path_;

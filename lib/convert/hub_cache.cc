@@ -20,8 +20,8 @@ bool is_hex(std::string_view text, std::size_t length) {
 
 bool is_id_part(std::string_view part) {
   const auto allowed = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
-           c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.';
   };
   // The hub refuses "--" and ".." in names; the cache relies on it.
   return !part.empty() && part.size() <= 96 && std::ranges::all_of(part, allowed) && part.front() != '.' &&
@@ -59,12 +59,14 @@ fs::path with_home(const std::string& text) {
 std::string snapshots_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator entry(folder / "snapshots", error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry(folder / "snapshots", error), end; !error && entry != end;
+       entry.increment(error)) {
     names.push_back(entry->path().filename().string());
   }
   std::ranges::sort(names);
   std::string text;
-  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i) text += (i > 0 ? ", " : "") + names[i];
+  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i)
+    text += (i > 0 ? ", " : "") + names[i];
   if (names.size() > 5) text += ", ...";
   return text;
 }
@@ -106,23 +108,30 @@ fs::path find_in_hub_cache(const HubId& id) {
                                    : fmt::format("hf download {} --revision {}", id.repository, id.revision);
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
-    fail("{}: is not in the Hugging Face cache {}, and there is no folder of that name; bantam downloads nothing: "
-         "run \"{}\" first",
-         id.repository, cache.string(), download);
+    fail(
+        "{}: is not in the Hugging Face cache {}, and there is no folder of that name; bantam downloads "
+        "nothing: "
+        "run \"{}\" first",
+        id.repository, cache.string(), download);
   }
   std::string commit = id.revision;
   const fs::path ref = folder / "refs" / id.revision;
   if (fs::is_regular_file(ref, error)) {
     commit = read_text_file(ref, 4096);
-    while (!commit.empty() && (commit.back() == '\n' || commit.back() == '\r' || commit.back() == ' ')) commit.pop_back();
-    if (!is_hex(commit, 40)) fail("{}: holds {} where a commit was expected", ref.string(), quote(commit, 60));
+    while (!commit.empty() && (commit.back() == '\n' || commit.back() == '\r' || commit.back() == ' '))
+      commit.pop_back();
+    if (!is_hex(commit, 40))
+      fail("{}: holds {} where a commit was expected", ref.string(), quote(commit, 60));
   } else if (!is_hex(commit, 40)) {
-    fail("{}: the Hugging Face cache has no revision {} of it: {} does not exist (snapshots there: {}); run \"{}\"",
-         id.repository, quote(id.revision), ref.string(), snapshots_in(folder), download);
+    fail(
+        "{}: the Hugging Face cache has no revision {} of it: {} does not exist (snapshots there: {}); run "
+        "\"{}\"",
+        id.repository, quote(id.revision), ref.string(), snapshots_in(folder), download);
   }
   fs::path snapshot = folder / "snapshots" / commit;
   if (!fs::is_directory(snapshot, error)) {
-    fail("{}: the Hugging Face cache has no snapshot {}; run \"{}\"", id.repository, snapshot.string(), download);
+    fail("{}: the Hugging Face cache has no snapshot {}; run \"{}\"", id.repository, snapshot.string(),
+         download);
   }
   return snapshot;
 }

@@ -34,7 +34,9 @@ void refuse_other_formats(std::string_view start) {
   const std::size_t first = start.find_first_not_of(" \t\r\n\xef\xbb\xbf");
   const std::string_view text = first == start.npos ? std::string_view() : start.substr(first);
   if (begins_with(text, "<!doctype") || begins_with(text, "<html") || begins_with(text, "<?xml")) {
-    fail("is a web page, not weights: the download went wrong; check the address and whether it needs a login");
+    fail(
+        "is a web page, not weights: the download went wrong; check the address and whether it needs a "
+        "login");
   }
   // A header size never reads as text: eight letters are a number far above the limit.
   const auto is_text = [](char c) { return (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\r' || c == '\t'; };
@@ -61,7 +63,8 @@ std::string read_header(const File& file, std::int64_t size) {
            kMaxSafetensorsHeader);
     }
     if (static_cast<std::int64_t>(length) > size - kLengthBytes) {
-      fail("truncated: a header of {} bytes where {} are left; download the file again", length, size - kLengthBytes);
+      fail("truncated: a header of {} bytes where {} are left; download the file again", length,
+           size - kLengthBytes);
     }
     return std::string(static_cast<std::size_t>(length), '\0');
   });

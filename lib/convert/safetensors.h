@@ -16,9 +16,10 @@ struct SafetensorsFile {
   std::map<std::string, std::string> metadata;
 };
 
-// Opens a .safetensors file (format: huggingface/safetensors README). Checks everything that the header claims
-// before trusting it: header size, JSON (duplicate keys, depth), dtypes, shapes (overflow), offsets (inside the
-// file, no overlap, no gap, exactly shape x element size). Holds one open descriptor; reads no weight byte.
+// Opens a .safetensors file (format: huggingface/safetensors README). Checks everything that the header
+// claims before trusting it: header size, JSON (duplicate keys, depth), dtypes, shapes (overflow), offsets
+// (inside the file, no overlap, no gap, exactly shape x element size). Holds one open descriptor; reads no
+// weight byte.
 SafetensorsFile open_safetensors(const std::filesystem::path& path);
 
 }  // namespace bantam

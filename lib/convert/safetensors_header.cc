@@ -22,7 +22,8 @@ constexpr std::size_t kMaxNameBytes = 4096;
   if (name.starts_with("F8") || name.starts_with("F6") || name.starts_with("F4")) {
     fail("dtype {} is a quantized type; give the checkpoint in F32, F16 or BF16", quote(name));
   }
-  if (name.starts_with("C64") || name.starts_with("C128")) fail("dtype {} is complex; weights are real numbers", quote(name));
+  if (name.starts_with("C64") || name.starts_with("C128"))
+    fail("dtype {} is complex; weights are real numbers", quote(name));
   std::string known;
   for (const DTypeInfo& entry : dtypes()) {
     if (entry.safetensors.empty()) continue;
@@ -34,7 +35,8 @@ constexpr std::size_t kMaxNameBytes = 4096;
 
 // Names go on into graphs, manifests and terminals.
 void check_name(const std::string& name) {
-  if (name.size() > kMaxNameBytes) fail("a name of {} bytes; at most {} are accepted", name.size(), kMaxNameBytes);
+  if (name.size() > kMaxNameBytes)
+    fail("a name of {} bytes; at most {} are accepted", name.size(), kMaxNameBytes);
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (std::ranges::any_of(name, is_control)) fail("the name holds control characters");
 }
@@ -48,7 +50,9 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   bool boolean(bool value) override { unexpected(value ? "true" : "false"); }
   // The parser calls this for negative numbers only.
   bool number_integer(std::int64_t value) override { unexpected(fmt::format("{}", value)); }
-  bool number_float(double, const std::string& text) override { unexpected(fmt::format("the number {}", quote(text, 40))); }
+  bool number_float(double, const std::string& text) override {
+    unexpected(fmt::format("the number {}", quote(text, 40)));
+  }
   bool binary(Json::binary_t&) override { unexpected("bytes"); }
 
   bool number_unsigned(std::uint64_t value) override {
@@ -84,20 +88,26 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   bool start_object(std::size_t) override {
     switch (place_) {
-      case Place::kStart: place_ = Place::kTop; return true;
+      case Place::kStart:
+        place_ = Place::kTop;
+        return true;
       case Place::kTopValue:
         seen_ = 0;
         offsets_ = 0;
         place_ = Place::kEntry;
         return true;
-      case Place::kMetadataObject: place_ = Place::kMetadata; return true;
-      default: unexpected("an object");
+      case Place::kMetadataObject:
+        place_ = Place::kMetadata;
+        return true;
+      default:
+        unexpected("an object");
     }
   }
 
   bool end_object() override {
     if (place_ == Place::kEntry) {
-      if (seen_ != (kSeenDType | kSeenShape | kSeenOffsets)) fail_here("dtype, shape and data_offsets are required");
+      if (seen_ != (kSeenDType | kSeenShape | kSeenOffsets))
+        fail_here("dtype, shape and data_offsets are required");
       if (header_.entries.size() == kMaxTensors) fail("more than {} tensors", kMaxTensors);
       header_.entries.push_back(std::exchange(entry_, {}));
     }
@@ -149,8 +159,19 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
  private:
   enum class Place {
-    kStart, kTop, kTopValue, kEntry, kDType, kShapeArray, kShape, kOffsetsArray, kOffsets,
-    kMetadataObject, kMetadata, kMetadataValue, kEnd,
+    kStart,
+    kTop,
+    kTopValue,
+    kEntry,
+    kDType,
+    kShapeArray,
+    kShape,
+    kOffsetsArray,
+    kOffsets,
+    kMetadataObject,
+    kMetadata,
+    kMetadataValue,
+    kEnd,
   };
   static constexpr unsigned kSeenDType = 1, kSeenShape = 2, kSeenOffsets = 4;
 
@@ -173,16 +194,26 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   [[noreturn]] void unexpected(const std::string& what) {
     switch (place_) {
-      case Place::kStart: fail("the header is {} where an object was expected", what);
-      case Place::kTopValue: fail_here(fmt::format("{} where an object was expected", what));
-      case Place::kDType: fail_here(fmt::format("dtype: {} where a string was expected", what));
-      case Place::kShapeArray: fail_here(fmt::format("shape: {} where a list of integers was expected", what));
-      case Place::kShape: fail_here(fmt::format("shape: {} where an integer of at least 0 was expected", what));
-      case Place::kOffsetsArray: fail_here(fmt::format("data_offsets: {} where two integers were expected", what));
-      case Place::kOffsets: fail_here(fmt::format("data_offsets: {} where an integer of at least 0 was expected", what));
-      case Place::kMetadataObject: fail("__metadata__: {} where an object was expected", what);
-      case Place::kMetadataValue: fail("__metadata__: {}: {} where a string was expected", quote(metadata_key_), what);
-      default: fail("the header holds {} where none was expected", what);
+      case Place::kStart:
+        fail("the header is {} where an object was expected", what);
+      case Place::kTopValue:
+        fail_here(fmt::format("{} where an object was expected", what));
+      case Place::kDType:
+        fail_here(fmt::format("dtype: {} where a string was expected", what));
+      case Place::kShapeArray:
+        fail_here(fmt::format("shape: {} where a list of integers was expected", what));
+      case Place::kShape:
+        fail_here(fmt::format("shape: {} where an integer of at least 0 was expected", what));
+      case Place::kOffsetsArray:
+        fail_here(fmt::format("data_offsets: {} where two integers were expected", what));
+      case Place::kOffsets:
+        fail_here(fmt::format("data_offsets: {} where an integer of at least 0 was expected", what));
+      case Place::kMetadataObject:
+        fail("__metadata__: {} where an object was expected", what);
+      case Place::kMetadataValue:
+        fail("__metadata__: {}: {} where a string was expected", quote(metadata_key_), what);
+      default:
+        fail("the header holds {} where none was expected", what);
     }
   }
 
@@ -234,14 +265,17 @@ void check_tiling(const std::vector<SafetensorsEntry>& entries, std::int64_t dat
   for (const SafetensorsEntry& entry : entries) {
     const std::string name = quote(entry.spec.name);
     if (entry.begin < expected) fail("{}: overlaps {} in the file", name, quote(previous->spec.name));
-    if (entry.begin > expected) fail("{}: a gap of {} bytes before it belongs to no tensor", name, entry.begin - expected);
+    if (entry.begin > expected)
+      fail("{}: a gap of {} bytes before it belongs to no tensor", name, entry.begin - expected);
     expected = entry.end;
     previous = &entry;
   }
   if (expected > data_bytes) {
-    fail("truncated: {} bytes of tensors where the header describes {}; download the file again", data_bytes, expected);
+    fail("truncated: {} bytes of tensors where the header describes {}; download the file again", data_bytes,
+         expected);
   }
-  if (expected < data_bytes) fail("a rest of {} bytes at its end belongs to no tensor", data_bytes - expected);
+  if (expected < data_bytes)
+    fail("a rest of {} bytes at its end belongs to no tensor", data_bytes - expected);
 }
 
 }  // namespace
@@ -249,7 +283,8 @@ void check_tiling(const std::vector<SafetensorsEntry>& entries, std::int64_t dat
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::int64_t data_bytes) {
   if (!json.starts_with('{')) fail("the header does not begin with \"{{\"");
   // The parser takes a NUL for the end of its input and would ignore what follows.
-  if (const auto at = json.find('\0'); at != json.npos) fail("the header is not valid JSON at byte {}", at + 1);
+  if (const auto at = json.find('\0'); at != json.npos)
+    fail("the header is not valid JSON at byte {}", at + 1);
   HeaderReader reader;
   Json::sax_parse(json, &reader);
   SafetensorsHeader header = reader.take();

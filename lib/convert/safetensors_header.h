@@ -24,9 +24,9 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
 };
 
-// Reads the JSON header of a safetensors file whose tensors take `data_bytes` bytes after it, and checks every claim:
-// the entries tile those bytes exactly, each by shape x element size. Memory stays within a small multiple of the
-// text, whatever stands in it. Errors name the tensor.
+// Reads the JSON header of a safetensors file whose tensors take `data_bytes` bytes after it, and checks
+// every claim: the entries tile those bytes exactly, each by shape x element size. Memory stays within a
+// small multiple of the text, whatever stands in it. Errors name the tensor.
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::int64_t data_bytes);
 
 }  // namespace bantam

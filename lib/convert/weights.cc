@@ -17,7 +17,9 @@ class MissingSource final : public TensorSource {
  public:
   explicit MissingSource(TensorSpec spec) : spec_(std::move(spec)) {}
   const TensorSpec& spec() const override { return spec_; }
-  void read(RowRange, std::span<std::byte>) const override { fail("{}: is missing from the checkpoint", spec_.name); }
+  void read(RowRange, std::span<std::byte>) const override {
+    fail("{}: is missing from the checkpoint", spec_.name);
+  }
 
  private:
   TensorSpec spec_;
@@ -42,7 +44,8 @@ bool matches(std::string_view pattern, std::string_view name) {
 // "3 tensors are missing: a, b, c"
 std::string listed(std::vector<std::string> items, std::string_view one, std::string_view many) {
   std::ranges::sort(items);
-  std::string text = items.size() == 1 ? fmt::format("1 {}: ", one) : fmt::format("{} {}: ", items.size(), many);
+  std::string text =
+      items.size() == 1 ? fmt::format("1 {}: ", one) : fmt::format("{} {}: ", items.size(), many);
   for (std::size_t i = 0; i < std::min(items.size(), kShown); ++i) {
     if (i > 0) text += ", ";
     text += items[i];
@@ -60,7 +63,8 @@ Weights::Weights(const Checkpoint& checkpoint) : file_(checkpoint.directory.stri
 void Weights::strip_prefix(std::initializer_list<std::string_view> prefixes) {
   for (const std::string_view prefix : prefixes) {
     std::vector<decltype(entries_)::node_type> nodes;
-    for (auto entry = entries_.lower_bound(prefix); entry != entries_.end() && entry->first.starts_with(prefix);) {
+    for (auto entry = entries_.lower_bound(prefix);
+         entry != entries_.end() && entry->first.starts_with(prefix);) {
       nodes.push_back(entries_.extract(entry++));
     }
     if (nodes.empty()) continue;
@@ -68,20 +72,23 @@ void Weights::strip_prefix(std::initializer_list<std::string_view> prefixes) {
       node.key().erase(0, prefix.size());
       const auto result = entries_.insert(std::move(node));
       if (!result.inserted) {
-        fail("{}: holds both {} and {}; they are the same weight of the model", file_, result.node.mapped().original,
-             result.position->second.original);
+        fail("{}: holds both {} and {}; they are the same weight of the model", file_,
+             result.node.mapped().original, result.position->second.original);
       }
     }
     return;
   }
 }
 
-bool Weights::has(std::string_view name) const { return entries_.contains(name); }
+bool Weights::has(std::string_view name) const {
+  return entries_.contains(name);
+}
 
 TensorSourcePtr Weights::claim(std::initializer_list<std::string_view> names, const Shape& shape) {
   BANTAM_ASSERT(names.size() > 0);
   if (!fits(shape)) {
-    fail("{}: config.json asks for {} of shape {}, which no file can hold", file_, *names.begin(), to_string(shape));
+    fail("{}: config.json asks for {} of shape {}, which no file can hold", file_, *names.begin(),
+         to_string(shape));
   }
   TensorSpec expected{std::string(*names.begin()), DType::kF32, shape};
   for (const std::string_view name : names) {
@@ -92,8 +99,8 @@ TensorSourcePtr Weights::claim(std::initializer_list<std::string_view> names, co
     const TensorSpec& spec = entry.source->spec();
     if (spec.shape == shape && is_float(spec.dtype)) return entry.source;
     if (spec.shape != shape) {
-      mismatched_.push_back(
-          fmt::format("{} {} where {} was expected", entry.original, to_string(spec.shape), to_string(shape)));
+      mismatched_.push_back(fmt::format("{} {} where {} was expected", entry.original, to_string(spec.shape),
+                                        to_string(shape)));
     } else {
       mismatched_.push_back(
           fmt::format("{} of type {} where floats were expected", entry.original, bantam::name(spec.dtype)));
@@ -108,7 +115,9 @@ TensorSourcePtr Weights::claim(std::initializer_list<std::string_view> names, co
   return std::make_shared<MissingSource>(std::move(expected));
 }
 
-TensorSourcePtr Weights::claim(std::string_view name, const Shape& shape) { return claim({name}, shape); }
+TensorSourcePtr Weights::claim(std::string_view name, const Shape& shape) {
+  return claim({name}, shape);
+}
 
 std::vector<std::string> Weights::drop(std::initializer_list<std::string_view> patterns) {
   std::vector<std::string> dropped;

@@ -30,7 +30,7 @@ TEST(Quote, EscapesWhatATerminalWouldObey) {
 TEST(Quote, CutsLongTextBetweenCharacters) {
   EXPECT_EQ(quote("abcdef", 6), "\"abcdef\"");
   EXPECT_EQ(quote("abcdef", 5), "\"abcde...\"");
-  EXPECT_EQ(quote("aé漢", 5), "\"aé...\"");  // 1 + 2 + 3 bytes
+  EXPECT_EQ(quote("aé漢", 5), "\"aé...\"");                    // 1 + 2 + 3 bytes
   EXPECT_EQ(quote(std::string(200, '\x80'), 120), "\"...\"");  // no character begins anywhere
 }
 

@@ -97,7 +97,7 @@ TEST(JsonSchema, SurvivesTextThatWouldExhaustARecursiveMatcher) {
 
 TEST(JsonSchema, EscapesWhatItQuotes) {
   EXPECT_EQ(verdict(schema(), R"({"kind": "c\u001b[2J"})"),
-            R"(kind: "c\u001b[2J" where cat, dog or 3 was expected)");
+            R"(kind: "c\x1b[2J" where cat, dog or 3 was expected)");
 }
 
 }  // namespace

@@ -15,13 +15,16 @@ using test::TempFolder;
 
 Checkpoint checkpoint_of(const std::filesystem::path& directory, Json config,
                          std::initializer_list<const char*> tensors = {}) {
-  Checkpoint checkpoint{directory, directory.string(), Config(directory / "config.json", std::move(config)), {}, {}, {}};
-  for (const char* name : tensors) checkpoint.tensors[name] = make_memory_source(name, {1}, std::vector<float>{1});
+  Checkpoint checkpoint{
+      directory, directory.string(), Config(directory / "config.json", std::move(config)), {}, {}, {}};
+  for (const char* name : tensors)
+    checkpoint.tensors[name] = make_memory_source(name, {1}, std::vector<float>{1});
   return checkpoint;
 }
 
 Task task_of_class(const char* model_type, const char* class_name) {
-  return task_of(checkpoint_of("/nonexistent", {{"model_type", model_type}, {"architectures", {class_name}}}));
+  return task_of(
+      checkpoint_of("/nonexistent", {{"model_type", model_type}, {"architectures", {class_name}}}));
 }
 
 TEST(Tasks, AreNamedAsInTransformersAndFoundByNameAndAlias) {
@@ -57,17 +60,20 @@ TEST(TaskOf, ReadsTheClassOfTheModelType) {
 
 TEST(TaskOf, RefusesClassesThatItDoesNotKnowAndListsThoseItDoes) {
   EXPECT_TRUE(has_parts(error_of([] { task_of_class("bert", "BertForNextSentencePrediction"); }),
-                        {"config.json: architectures: \"BertForNextSentencePrediction\"", "BertModel (feature-extraction)",
-                         "BertForMaskedLM (fill-mask)"}));
-  for (const char* name : {"BertLMHeadModel", "BertForCausalLM", "Bert", "", "BertModelForMaskedLM", "bert"}) {
+                        {"config.json: architectures: \"BertForNextSentencePrediction\"",
+                         "BertModel (feature-extraction)", "BertForMaskedLM (fill-mask)"}));
+  for (const char* name :
+       {"BertLMHeadModel", "BertForCausalLM", "Bert", "", "BertModelForMaskedLM", "bert"}) {
     EXPECT_TRUE(has_parts(error_of([&] { task_of_class("bert", name); }), {"architectures"})) << name;
   }
 }
 
 // jina-embeddings-v2 says model_type "bert" and computes something else by remote code.
 TEST(TaskOf, RefusesClassesOfAnotherModelUnderAKnownModelType) {
-  EXPECT_TRUE(has_parts(error_of([] { task_of_class("bert", "JinaBertForMaskedLM"); }), {"\"JinaBertForMaskedLM\"", "\"bert\""}));
-  EXPECT_TRUE(has_parts(error_of([] { task_of_class("roberta", "BertModel"); }), {"\"BertModel\"", "\"roberta\""}));
+  EXPECT_TRUE(has_parts(error_of([] { task_of_class("bert", "JinaBertForMaskedLM"); }),
+                        {"\"JinaBertForMaskedLM\"", "\"bert\""}));
+  EXPECT_TRUE(
+      has_parts(error_of([] { task_of_class("roberta", "BertModel"); }), {"\"BertModel\"", "\"roberta\""}));
 }
 
 TEST(TaskOf, TakesSentenceTransformersFoldersWithPoolingForFeatureExtraction) {
@@ -82,17 +88,21 @@ TEST(TaskOf, TakesSentenceTransformersFoldersWithPoolingForFeatureExtraction) {
   folder.write("modules.json", R"([{"type":"sentence_transformers.sparse_encoder.models.MLMTransformer"},
                                    {"type":"sentence_transformers.sparse_encoder.models.SpladePooling"}])");
   EXPECT_EQ(task_of(checkpoint_of(folder.path(), config)), Task::kFillMask);
-  folder.write("modules.json", R"([7, {"type": 7}, {}])");
-  EXPECT_EQ(task_of(checkpoint_of(folder.path(), config)), Task::kFillMask);
-  folder.write("modules.json", "{}");
-  EXPECT_TRUE(has_parts(error_of([&] { task_of(checkpoint_of(folder.path(), config)); }), {"modules.json", "list"}));
+  for (const char* text : {"{}", "[7]", "[{}]", R"([{"type": 7}])"}) {
+    folder.write("modules.json", text);
+    EXPECT_TRUE(has_parts(error_of([&] { task_of(checkpoint_of(folder.path(), config)); }),
+                          {"modules.json", "list"}));
+  }
 }
 
 TEST(TaskOf, WithoutAClassIsFeatureExtractionUnlessTheWeightsHoldAHead) {
   const Json config = {{"model_type", "bert"}};
-  EXPECT_EQ(task_of(checkpoint_of("/x", config, {"bert.pooler.dense.weight", "embeddings.a"})), Task::kFeatureExtraction);
+  EXPECT_EQ(task_of(checkpoint_of("/x", config, {"bert.pooler.dense.weight", "embeddings.a"})),
+            Task::kFeatureExtraction);
   for (const char* head : {"classifier.weight", "cls.predictions.bias", "qa_outputs.bias", "lm_head.bias"}) {
-    EXPECT_TRUE(has_parts(error_of([&] { task_of(checkpoint_of("/x", config, {"bert.a", head})); }),
+    EXPECT_TRUE(has_parts(error_of([&] {
+                            task_of(checkpoint_of("/x", config, {"bert.a", head}));
+                          }),
                           {"no architectures", head, "question-answering"}));
   }
 }
@@ -100,7 +110,8 @@ TEST(TaskOf, WithoutAClassIsFeatureExtractionUnlessTheWeightsHoldAHead) {
 // Fixture folders are called "<family>-<task>[-<variant>]", and transformers itself wrote their configs.
 TEST(TaskOf, IsTheTaskThatEveryFixtureIsNamedAfter) {
   int compared = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(BANTAM_TESTDATA) / "fixtures")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(BANTAM_TESTDATA) / "fixtures")) {
     if (!std::filesystem::exists(entry.path() / "config.json")) continue;
     const std::string folder = entry.path().filename().string();
     std::string stated;
@@ -135,20 +146,39 @@ TEST(BuildModel, PassesOnWhatTheCheckpointPassedOver) {
   EXPECT_EQ(build_model(checkpoint, {}).notes.at(0), "passed over");
 }
 
+TEST(BuildModel, NotesWhatSentenceTransformersComputesAfterPooling) {
+  const TempFolder folder;
+  Checkpoint checkpoint = open_checkpoint(BANTAM_TESTDATA "/fixtures/bert-feature-extraction");
+  checkpoint.directory = folder.path();
+  const auto module = [](const char* name) {
+    return fmt::format(R"({{"type":"sentence_transformers.models.{}"}})", name);
+  };
+  folder.write("modules.json",
+               fmt::format("[{},{},{}]", module("Transformer"), module("Pooling"), module("Normalize")));
+  const std::size_t before = build_model(checkpoint, {}).notes.size();
+  folder.write("modules.json",
+               fmt::format("[{},{},{}]", module("Transformer"), module("Pooling"), module("Dense")));
+  const ModelGraph model = build_model(checkpoint, {});
+  ASSERT_EQ(model.notes.size(), before + 1);
+  EXPECT_TRUE(has_parts(model.notes.back(), {"\"Dense\"", "not exported"}));
+}
+
 TEST(BuildModel, RefusesQuantizedCheckpoints) {
-  EXPECT_TRUE(has_parts(error_of([] {
-                          build_model(checkpoint_of("/x", {{"model_type", "bert"},
-                                                           {"quantization_config", {{"quant_method", "awq"}}}}),
-                                      {});
-                        }),
-                        {"quantization_config", "\"awq\""}));
+  EXPECT_TRUE(has_parts(
+      error_of([] {
+        build_model(
+            checkpoint_of("/x", {{"model_type", "bert"}, {"quantization_config", {{"quant_method", "awq"}}}}),
+            {});
+      }),
+      {"quantization_config", "\"awq\""}));
 }
 
 TEST(Architectures, HaveNoModelTypeTwice) {
   std::set<std::string_view> seen;
   for (const Architecture* architecture : architectures()) {
     EXPECT_FALSE(architecture->tasks.empty()) << architecture->family;
-    for (const std::string_view type : architecture->model_types) EXPECT_TRUE(seen.insert(type).second) << type;
+    for (const std::string_view type : architecture->model_types)
+      EXPECT_TRUE(seen.insert(type).second) << type;
   }
 }
 

@@ -112,9 +112,11 @@ std::string error_of(Body&& body) {
 }
 
 // Every part stands in `text`.
-inline ::testing::AssertionResult has_parts(const std::string& text, std::initializer_list<std::string_view> parts) {
+inline ::testing::AssertionResult has_parts(const std::string& text,
+                                            std::initializer_list<std::string_view> parts) {
   for (const std::string_view part : parts) {
-    if (text.find(part) == text.npos) return ::testing::AssertionFailure() << "no \"" << part << "\" in: " << text;
+    if (text.find(part) == text.npos)
+      return ::testing::AssertionFailure() << "no \"" << part << "\" in: " << text;
   }
   return ::testing::AssertionSuccess();
 }

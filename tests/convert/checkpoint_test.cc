@@ -54,7 +54,8 @@ TEST(Checkpoint, OpensASingleFile) {
   EXPECT_EQ(read_all_as_float(*checkpoint.tensors.at("b")), std::vector<float>{3});
   ASSERT_EQ(checkpoint.files.size(), 1U);
   EXPECT_EQ(checkpoint.files[0].name, "model.safetensors");
-  EXPECT_EQ(checkpoint.files[0].bytes, static_cast<std::int64_t>(fs::file_size(folder / "model.safetensors")));
+  EXPECT_EQ(checkpoint.files[0].bytes,
+            static_cast<std::int64_t>(fs::file_size(folder / "model.safetensors")));
   EXPECT_EQ(checkpoint.files[0].sha256, "");
   EXPECT_TRUE(checkpoint.notes.empty());
 }
@@ -127,9 +128,10 @@ TEST(Checkpoint, RefusesATensorInTwoShards) {
 TEST(Checkpoint, RefusesShardNamesThatLeaveTheFolder) {
   const TempFolder outside;
   outside.write("model.safetensors", safetensors_of({{"a", {1}, {1}}}));
-  for (const std::string& name : {std::string("../other/model.safetensors"), outside.string() + "/model.safetensors",
-                                  std::string("sub/model.safetensors"), std::string(".."), std::string(""),
-                                  std::string("a\\b.safetensors"), std::string("a\nb.safetensors")}) {
+  for (const std::string& name :
+       {std::string("../other/model.safetensors"), outside.string() + "/model.safetensors",
+        std::string("sub/model.safetensors"), std::string(".."), std::string(""),
+        std::string("a\\b.safetensors"), std::string("a\nb.safetensors")}) {
     const TempFolder folder;
     folder.write("config.json", kConfig);
     folder.write("sub/model.safetensors", safetensors_of({{"a", {1}, {1}}}));
@@ -172,7 +174,10 @@ TEST(Checkpoint, RefusesADamagedShardByItsName) {
 
 TEST(Checkpoint, SaysWhatAFolderWithoutWeightsHolds) {
   const TempFolder folder;
-  EXPECT_TRUE(has_parts(open_error(folder), {"config.json"}));
+  EXPECT_TRUE(has_parts(open_error(folder), {"has no config.json"}));
+  std::filesystem::create_directory(folder / "0_Transformer");
+  EXPECT_TRUE(has_parts(open_error(folder), {"has no config.json", folder.string() + "/0_Transformer"}));
+  std::filesystem::remove(folder / "0_Transformer");
   folder.write("config.json", kConfig);
   EXPECT_TRUE(has_parts(open_error(folder), {"no weights", "model.safetensors", "it holds \"config.json\""}));
   folder.write("adapter_model.safetensors", "x");
@@ -211,7 +216,8 @@ TEST(Checkpoint, FollowsLinksAndNamesBrokenOnes) {
   fs::create_symlink(store / "config", folder / "config.json");
   EXPECT_EQ(read_all_as_float(*open_checkpoint(folder.string()).tensors.at("a")), std::vector<float>{5});
   fs::remove(store / "weights");
-  EXPECT_TRUE(has_parts(open_error(folder), {"model.safetensors", "is a link to", "weights", "does not exist"}));
+  EXPECT_TRUE(
+      has_parts(open_error(folder), {"model.safetensors", "is a link to", "weights", "does not exist"}));
   fs::remove(store / "config");
   EXPECT_TRUE(has_parts(open_error(folder), {"config.json", "is a link to"}));
 }

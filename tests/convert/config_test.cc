@@ -11,7 +11,9 @@ using test::error_of;
 using test::has_parts;
 using test::TempFolder;
 
-Config config_of(const char* text) { return Config("dir/config.json", Json::parse(text)); }
+Config config_of(const char* text) {
+  return Config("dir/config.json", Json::parse(text));
+}
 
 TEST(Config, ReadsEveryKindOfValue) {
   const Config config = config_of(
@@ -48,10 +50,11 @@ TEST(Config, NamesFileKeyValueAndExpectation) {
 }
 
 TEST(Config, RefusesWhatIsNotAnIntegerInRange) {
-  for (const char* value : {"0", "-1", "100", "12.0", "1e1", "true", "[12]", "{}", "\"12\"", "9223372036854775808",
-                            "18446744073709551615", "-9223372036854775808", "1e300"}) {
+  for (const char* value : {"0", "-1", "100", "12.0", "1e1", "true", "[12]", "{}", "\"12\"",
+                            "9223372036854775808", "18446744073709551615", "-9223372036854775808", "1e300"}) {
     const Config config = config_of(fmt::format("{{\"k\":{}}}", value).c_str());
-    EXPECT_TRUE(has_parts(error_of([&] { config.integer("k", 1, 99); }), {"k: ", "an integer from 1 to 99"})) << value;
+    EXPECT_TRUE(has_parts(error_of([&] { config.integer("k", 1, 99); }), {"k: ", "an integer from 1 to 99"}))
+        << value;
     EXPECT_TRUE(has_parts(error_of([&] { config.integer_or("k", 5, 1, 99); }), {"k: "})) << value;
   }
   EXPECT_EQ(config_of(R"({"k":99})").integer("k", 1, 99), 99);
@@ -64,16 +67,20 @@ TEST(Config, RefusesOtherTypes) {
   }
   for (const char* value : {"1", "\"true\"", "[]"}) {
     const Config config = config_of(fmt::format("{{\"k\":{}}}", value).c_str());
-    EXPECT_TRUE(has_parts(error_of([&] { config.boolean_or("k", true); }), {"k: ", "true or false"})) << value;
+    EXPECT_TRUE(has_parts(error_of([&] { config.boolean_or("k", true); }), {"k: ", "true or false"}))
+        << value;
   }
   for (const char* value : {"1", "true", "[]"}) {
     const Config config = config_of(fmt::format("{{\"k\":{}}}", value).c_str());
     EXPECT_TRUE(has_parts(error_of([&] { config.string("k"); }), {"k: ", "a string"})) << value;
     EXPECT_TRUE(has_parts(error_of([&] { config.string_or("k", ""); }), {"k: ", "a string"})) << value;
   }
-  EXPECT_TRUE(has_parts(error_of([] { config_of(R"({"architectures":"BertModel"})").architectures(); }), {"a list"}));
-  EXPECT_TRUE(has_parts(error_of([] { config_of(R"({"architectures":[1]})").architectures(); }), {"a class name"}));
-  EXPECT_TRUE(has_parts(error_of([] { config_of(R"({"model_type":""})").model_type(); }), {"model_type is empty"}));
+  EXPECT_TRUE(
+      has_parts(error_of([] { config_of(R"({"architectures":"BertModel"})").architectures(); }), {"a list"}));
+  EXPECT_TRUE(
+      has_parts(error_of([] { config_of(R"({"architectures":[1]})").architectures(); }), {"a class name"}));
+  EXPECT_TRUE(
+      has_parts(error_of([] { config_of(R"({"model_type":""})").model_type(); }), {"model_type is empty"}));
   EXPECT_TRUE(has_parts(error_of([] { config_of("{}").model_type(); }), {"model_type is missing"}));
 }
 
@@ -90,17 +97,20 @@ TEST(Config, RefusesValuesThatWouldChangeTheResult) {
   config_of(R"({"p":null})").refuse_unless("p", "absolute");
   for (const char* value : {"\"relative_key\"", "\"\"", "1", "true", "[\"absolute\"]", "{}"}) {
     const Config config = config_of(fmt::format("{{\"p\":{}}}", value).c_str());
-    EXPECT_TRUE(has_parts(error_of([&] { config.refuse_unless("p", "absolute"); }), {"p: ", "\"absolute\""})) << value;
+    EXPECT_TRUE(has_parts(error_of([&] { config.refuse_unless("p", "absolute"); }), {"p: ", "\"absolute\""}))
+        << value;
   }
 }
 
 TEST(Config, RefusesQuantizedCheckpointsByTheirMethod) {
   config_of(R"({"quantization_config":null})").refuse_quantized();
-  EXPECT_TRUE(has_parts(error_of([] { config_of(R"({"quantization_config":{"quant_method":"gptq"}})").refuse_quantized(); }),
-                        {"quantization_config", "\"gptq\"", "float checkpoint"}));
+  EXPECT_TRUE(has_parts(
+      error_of([] { config_of(R"({"quantization_config":{"quant_method":"gptq"}})").refuse_quantized(); }),
+      {"quantization_config", "\"gptq\"", "float checkpoint"}));
   for (const char* value : {"{}", "[]", "7", R"({"quant_method":7})"}) {
     const Config config = config_of(fmt::format("{{\"compression_config\":{}}}", value).c_str());
-    EXPECT_TRUE(has_parts(error_of([&] { config.refuse_quantized(); }), {"compression_config", "unnamed"})) << value;
+    EXPECT_TRUE(has_parts(error_of([&] { config.refuse_quantized(); }), {"compression_config", "unnamed"}))
+        << value;
   }
 }
 

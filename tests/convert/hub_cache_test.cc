@@ -53,8 +53,9 @@ TEST(HubId, IsNameOrOrgAndNameWithAnOptionalRevision) {
   EXPECT_EQ(parse_hub_id("google-bert/bert_base.v1")->repository, "google-bert/bert_base.v1");
   EXPECT_EQ(parse_hub_id("a/b@refs/pr/1")->revision, "refs/pr/1");
   EXPECT_EQ(parse_hub_id("a/b@v1.0")->repository, "a/b");
-  for (const char* text : {"", "/", "a/", "/a", "a/b/c", "..", "../a", "a/..", "a/.b", "a--b/c", "a b", "a/b@", "a@../x",
-                           "a@x/../y", "a@/x", "a@x/", "a@x//y", "a@x\\y", "./a", "~/a", "a/b@x y", "@x", "é/b"}) {
+  for (const char* text : {"",       "/",      "a/",  "/a",   "a/b/c",   "..",       "../a", "a/..",
+                           "a/.b",   "a--b/c", "a b", "a/b@", "a@../x",  "a@x/../y", "a@/x", "a@x/",
+                           "a@x//y", "a@x\\y", "./a", "~/a",  "a/b@x y", "@x",       "é/b"}) {
     EXPECT_FALSE(parse_hub_id(text)) << text;
   }
   EXPECT_FALSE(parse_hub_id(std::string(97, 'a')));
@@ -106,9 +107,11 @@ TEST(HubCache, FindsRevisionsByNameAndByCommit) {
   EXPECT_EQ(resolve_source("org/name"), model / "snapshots" / kCommit);
   EXPECT_EQ(resolve_source("org/name@refs/pr/1"), model / "snapshots" / kOther);
   EXPECT_EQ(resolve_source("org/name@" + kOther), model / "snapshots" / kOther);
-  EXPECT_TRUE(has_parts(error_of([] { resolve_source("org/name@v2"); }),
-                        {"org/name", "\"v2\"", "refs/v2", kCommit, kOther, "hf download org/name --revision v2"}));
-  EXPECT_TRUE(has_parts(error_of([] { resolve_source("org/name@" + std::string(40, 'c')); }), {"no snapshot"}));
+  EXPECT_TRUE(
+      has_parts(error_of([] { resolve_source("org/name@v2"); }),
+                {"org/name", "\"v2\"", "refs/v2", kCommit, kOther, "hf download org/name --revision v2"}));
+  EXPECT_TRUE(
+      has_parts(error_of([] { resolve_source("org/name@" + std::string(40, 'c')); }), {"no snapshot"}));
 }
 
 TEST(HubCache, AFolderWinsOverTheCache) {

@@ -14,7 +14,8 @@ namespace {
 using test::error_of;
 using test::has_parts;
 
-void expect_refused(std::string_view json, std::int64_t data_bytes, std::initializer_list<std::string_view> parts) {
+void expect_refused(std::string_view json, std::int64_t data_bytes,
+                    std::initializer_list<std::string_view> parts) {
   EXPECT_TRUE(has_parts(error_of([&] { parse_safetensors_header(json, data_bytes); }), parts)) << json;
 }
 
@@ -44,13 +45,14 @@ TEST(SafetensorsHeader, AcceptsEmptyTensorsBetweenOthers) {
 }
 
 TEST(SafetensorsHeader, KnowsEveryTypeOfTheFormatThatHoldsWholeBytes) {
-  const std::pair<const char*, int> sizes[] = {{"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"I16", 2}, {"U16", 2}, {"F16", 2},
-                                               {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4}, {"F64", 8}, {"I64", 8},
-                                               {"U64", 8}};
+  const std::pair<const char*, int> sizes[] = {{"BOOL", 1}, {"U8", 1},   {"I8", 1},  {"I16", 2}, {"U16", 2},
+                                               {"F16", 2},  {"BF16", 2}, {"I32", 4}, {"U32", 4}, {"F32", 4},
+                                               {"F64", 8},  {"I64", 8},  {"U64", 8}};
   for (const auto& [name, size] : sizes) {
     const std::string dtype = fmt::format("\"{}\"", name);
-    EXPECT_EQ(parse_safetensors_header(one("[3]", fmt::format("[0,{}]", 3 * size), dtype), 3 * size).entries[0].end,
-              3 * size);
+    EXPECT_EQ(
+        parse_safetensors_header(one("[3]", fmt::format("[0,{}]", 3 * size), dtype), 3 * size).entries[0].end,
+        3 * size);
     expect_refused(one("[3]", fmt::format("[0,{}]", 3 * size + 1), dtype), 3 * size + 1, {"\"w\"", name});
   }
 }
@@ -68,7 +70,8 @@ TEST(SafetensorsHeader, RefusesTypesThatItCannotRead) {
 }
 
 TEST(SafetensorsHeader, RefusesWrongShapes) {
-  for (const char* shape : {"[-1]", "[2.0]", "[\"2\"]", "[true]", "[null]", "[[2]]", "[{}]", "[1e2]", "[-0]"}) {
+  for (const char* shape :
+       {"[-1]", "[2.0]", "[\"2\"]", "[true]", "[null]", "[[2]]", "[{}]", "[1e2]", "[-0]"}) {
     expect_refused(one(shape, "[0,4]"), 4, {"\"w\"", "shape", "integer of at least 0"});
   }
   for (const char* shape : {"2", "null", "\"[2]\"", "{}"}) {
@@ -79,8 +82,10 @@ TEST(SafetensorsHeader, RefusesWrongShapes) {
 TEST(SafetensorsHeader, RefusesShapesThatOverflow) {
   expect_refused(one("[9223372036854775807,3]", "[0,4]"), 4, {"\"w\"", "too large"});
   expect_refused(one("[4294967296,4294967296]", "[0,0]"), 0, {"\"w\"", "too large"});  // 2^64 wraps to 0
-  expect_refused(one("[2305843009213693952]", "[0,0]"), 0, {"\"w\"", "too large"});   // bytes wrap, elements do not
-  expect_refused(one("[0,4611686018427387904]", "[0,0]"), 0, {"\"w\"", "too large"});  // a row of it overflows
+  expect_refused(one("[2305843009213693952]", "[0,0]"), 0,
+                 {"\"w\"", "too large"});  // bytes wrap, elements do not
+  expect_refused(one("[0,4611686018427387904]", "[0,0]"), 0,
+                 {"\"w\"", "too large"});  // a row of it overflows
   expect_refused(one("[18446744073709551615]", "[0,4]"), 4, {"\"w\"", "too large"});
   expect_refused(one("[99999999999999999999999]", "[0,4]"), 4, {"\"w\""});
   std::string deep = "[1";
@@ -100,7 +105,8 @@ TEST(SafetensorsHeader, RefusesWrongOffsets) {
   expect_refused(one("[1]", "[18446744073709551612,0]"), 4, {"\"w\"", "too large"});
   expect_refused(one("[2]", "[0,4]"), 4, {"\"w\"", "hold 4 bytes where shape [2] of F32 needs 8"});
   expect_refused(one("[1]", "[0,8]"), 8, {"\"w\"", "hold 8 bytes", "needs 4"});
-  expect_refused(one("[1]", "[9223372036854775803,9223372036854775807]"), 4, {"\"w\"", "belongs to no tensor"});
+  expect_refused(one("[1]", "[9223372036854775803,9223372036854775807]"), 4,
+                 {"\"w\"", "belongs to no tensor"});
 }
 
 std::string two(int begin_a, int end_a, int begin_b, int end_b) {
@@ -124,8 +130,10 @@ TEST(SafetensorsHeader, RefusesOverlapsAndGapsAndBytesThatNobodyOwns) {
 TEST(SafetensorsHeader, RefusesDuplicateKeysEverywhere) {
   const std::string w = R"("w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
   expect_refused("{" + w + "," + w + "}", 0, {"duplicate tensor name \"w\""});
-  expect_refused(R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"dtype":"U8"}})", 0, {"\"w\"", "duplicate key \"dtype\""});
-  expect_refused(R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"\u0073hape":[0]}})", 0, {"duplicate key \"shape\""});
+  expect_refused(R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"dtype":"U8"}})", 0,
+                 {"\"w\"", "duplicate key \"dtype\""});
+  expect_refused(R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"\u0073hape":[0]}})", 0,
+                 {"duplicate key \"shape\""});
   expect_refused(R"({"__metadata__":{"a":"1","a":"1"}})", 0, {"duplicate key \"a\" in __metadata__"});
   expect_refused(R"({"__metadata__":{},"__metadata__":{}})", 0, {"duplicate key \"__metadata__\""});
 }
@@ -133,7 +141,8 @@ TEST(SafetensorsHeader, RefusesDuplicateKeysEverywhere) {
 TEST(SafetensorsHeader, RefusesEntriesThatAreNotTensors) {
   expect_refused(R"({"w":{"dtype":"U8","shape":[0]}})", 0, {"\"w\"", "data_offsets are required"});
   expect_refused(R"({"w":{}})", 0, {"\"w\"", "required"});
-  expect_refused(R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"scale":1}})", 0, {"\"w\"", "unknown key \"scale\""});
+  expect_refused(R"({"w":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"scale":1}})", 0,
+                 {"\"w\"", "unknown key \"scale\""});
   for (const char* value : {"null", "1", "-1", "1.5", "\"x\"", "[]", "true"}) {
     expect_refused(fmt::format("{{\"w\":{}}}", value), 0, {"\"w\"", "where an object was expected"});
   }
@@ -142,7 +151,8 @@ TEST(SafetensorsHeader, RefusesEntriesThatAreNotTensors) {
 TEST(SafetensorsHeader, RefusesMetadataThatIsNotStrings) {
   EXPECT_EQ(parse_safetensors_header(R"({"__metadata__":{"format":"pt","":"x"}})", 0).metadata.size(), 2U);
   for (const char* value : {"null", "1", "-1", "1.5", "[]", "{}", "true"}) {
-    expect_refused(fmt::format("{{\"__metadata__\":{{\"k\":{}}}}}", value), 0, {"__metadata__", "\"k\"", "string"});
+    expect_refused(fmt::format("{{\"__metadata__\":{{\"k\":{}}}}}", value), 0,
+                   {"__metadata__", "\"k\"", "string"});
   }
   for (const char* value : {"null", "1", "[]", "\"x\""}) {
     expect_refused(fmt::format("{{\"__metadata__\":{}}}", value), 0, {"__metadata__", "object"});
@@ -153,8 +163,8 @@ TEST(SafetensorsHeader, RefusesTextThatIsNotOneJsonObject) {
   for (const std::string_view text : {"", " {}", "[]", "null", "x", "\xef\xbb\xbf{}"}) {
     expect_refused(text, 0, {"begin"});
   }
-  for (const std::string_view text : {"{", "{}{}", "{} x", "{,}", "{\"a\"}", "{'a':{}}", "{\"a\":}", "{\"\xff\":{}}",
-                                      "{/**/}", "{\"a\\x\":{}}"}) {
+  for (const std::string_view text : {"{", "{}{}", "{} x", "{,}", "{\"a\"}", "{'a':{}}", "{\"a\":}",
+                                      "{\"\xff\":{}}", "{/**/}", "{\"a\\x\":{}}"}) {
     expect_refused(text, 0, {"not valid JSON at byte"});
   }
   expect_refused(std::string_view("{}\0{\"a\":1}", 10), 0, {"not valid JSON at byte 3"});
@@ -177,7 +187,8 @@ TEST(SafetensorsHeader, RefusesNamesThatWouldSpoilATerminalAndCutsLongOnes) {
 
 TEST(SafetensorsHeader, RefusesMoreTensorsOrMetadataThanAnyModelHas) {
   std::string many = "{";
-  for (int i = 0; i <= 1 << 20; ++i) many += fmt::format("\"{}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}},", i);
+  for (int i = 0; i <= 1 << 20; ++i)
+    many += fmt::format("\"{}\":{{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}},", i);
   many.back() = '}';
   expect_refused(many, 0, {"more than 1048576 tensors"});
   many = "{\"__metadata__\":{";
@@ -186,12 +197,14 @@ TEST(SafetensorsHeader, RefusesMoreTensorsOrMetadataThanAnyModelHas) {
   expect_refused(many + "}", 0, {"more than 65536 entries"});
 }
 
-// Random valid headers, written by another JSON library's rules (random key order and spacing), come back as written.
+// Random valid headers, written by another JSON library's rules (random key order and spacing), come back as
+// written.
 TEST(SafetensorsHeader, RandomHeadersRoundTrip) {
   std::mt19937 random(7);
   const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
-  const std::pair<DType, const char*> types[] = {{DType::kF32, "F32"}, {DType::kF16, "F16"}, {DType::kBF16, "BF16"},
-                                                 {DType::kI64, "I64"}, {DType::kU8, "U8"},   {DType::kBool, "BOOL"}};
+  const std::pair<DType, const char*> types[] = {{DType::kF32, "F32"},   {DType::kF16, "F16"},
+                                                 {DType::kBF16, "BF16"}, {DType::kI64, "I64"},
+                                                 {DType::kU8, "U8"},     {DType::kBool, "BOOL"}};
   for (int round = 0; round < 300; ++round) {
     std::vector<SafetensorsEntry> wanted;
     std::int64_t offset = 0;
@@ -217,8 +230,9 @@ TEST(SafetensorsHeader, RandomHeadersRoundTrip) {
           fmt::format("\"shape\"{}:{}", space, to_string(entry.spec.shape)),
           fmt::format("\"data_offsets\":[{}{},{}]", space, entry.begin, entry.end)};
       std::ranges::shuffle(fields, random);
-      text += fmt::format("{}{}:{{{},{},{}}}{},", space, nlohmann::json(entry.spec.name).dump(-1, ' ', below(2) == 0),
-                          fields[0], fields[1], fields[2], space);
+      text += fmt::format("{}{}:{{{},{},{}}}{},", space,
+                          nlohmann::json(entry.spec.name).dump(-1, ' ', below(2) == 0), fields[0], fields[1],
+                          fields[2], space);
     }
     if (text.back() == ',') text.pop_back();
     text += "}" + std::string(static_cast<std::size_t>(below(8)), ' ');

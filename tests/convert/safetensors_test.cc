@@ -18,11 +18,12 @@ using test::TempFolder;
 
 TEST(SafetensorsFile, ReadsValuesShapesAndMetadata) {
   const TempFolder folder;
-  const auto path = folder.write("model.safetensors", safetensors_of({{"b", {2, 3}, {1, 2, 3, 4, 5, 6}},
-                                                                      {"a", {2}, {-1.5F, 0.25F}}}));
+  const auto path = folder.write(
+      "model.safetensors", safetensors_of({{"b", {2, 3}, {1, 2, 3, 4, 5, 6}}, {"a", {2}, {-1.5F, 0.25F}}}));
   const SafetensorsFile file = open_safetensors(path);
   ASSERT_EQ(file.tensors.size(), 2U);
-  EXPECT_EQ(file.tensors[0]->spec(), (TensorSpec{"b", DType::kF32, {2, 3}}));  // in order of bytes, not of names
+  EXPECT_EQ(file.tensors[0]->spec(),
+            (TensorSpec{"b", DType::kF32, {2, 3}}));  // in order of bytes, not of names
   EXPECT_EQ(read_all_as_float(*file.tensors[0]), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(read_all_as_float(*file.tensors[1]), (std::vector<float>{-1.5F, 0.25F}));
   EXPECT_EQ(file.metadata.at("format"), "pt");
@@ -82,7 +83,8 @@ TEST(SafetensorsFile, AcceptsAHeaderOfTheLargestAllowedSizeOnly) {
 }
 
 TEST(SafetensorsFile, NamesWhatStandsThereInsteadOfWeights) {
-  expect_refused("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", {"Git-LFS pointer", "git lfs pull"});
+  expect_refused("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+                 {"Git-LFS pointer", "git lfs pull"});
   expect_refused("<!DOCTYPE html><html><head><title>Sign in</title>", {"web page"});
   expect_refused("\n  <HTML lang=en>", {"web page"});
   expect_refused("\xef\xbb\xbf<?xml version=\"1.0\"?><Error>AccessDenied</Error>", {"web page"});
@@ -93,7 +95,8 @@ TEST(SafetensorsFile, NamesWhatStandsThereInsteadOfWeights) {
 
 TEST(SafetensorsFile, RefusesATruncatedFile) {
   const std::string whole = safetensors_of({{"a", {4}, {1, 2, 3, 4}}, {"b", {2}, {5, 6}}});
-  expect_refused(whole.substr(0, whole.size() - 1), {"truncated", "23 bytes of tensors where the header describes 24"});
+  expect_refused(whole.substr(0, whole.size() - 1),
+                 {"truncated", "23 bytes of tensors where the header describes 24"});
   for (const std::size_t size : {9UL, 20UL, whole.size() - 24}) {
     expect_refused(whole.substr(0, size), {"truncated"});
   }
@@ -104,7 +107,8 @@ TEST(SafetensorsFile, NoticesAFileThatShrinksAfterItWasOpened) {
   const auto path = folder.write("m", safetensors_of({{"a", {4}, {1, 2, 3, 4}}}));
   const SafetensorsFile file = open_safetensors(path);
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 4);
-  EXPECT_TRUE(has_parts(error_of([&] { read_all_as_float(*file.tensors[0]); }), {path.string(), "truncated"}));
+  EXPECT_TRUE(
+      has_parts(error_of([&] { read_all_as_float(*file.tensors[0]); }), {path.string(), "truncated"}));
 }
 
 TEST(SafetensorsFile, RefusesFoldersFifosAndWhatIsNotThere) {
@@ -127,7 +131,8 @@ std::int64_t bytes_read() {
 TEST(SafetensorsFile, OpeningReadsTheHeaderAloneHoweverLargeTheFile) {
   const TempFolder folder;
   constexpr std::int64_t kRows = std::int64_t{1} << 34;  // 64 GiB as a sparse file
-  const std::string header = "{\"w\":{\"dtype\":\"F32\",\"shape\":[17179869184],\"data_offsets\":[0,68719476736]}}";
+  const std::string header =
+      "{\"w\":{\"dtype\":\"F32\",\"shape\":[17179869184],\"data_offsets\":[0,68719476736]}}";
   const auto path = folder.write("m", safetensors_bytes(header, ""));
   std::error_code error;
   std::filesystem::resize_file(path, 8 + header.size() + 4 * static_cast<std::uintmax_t>(kRows), error);

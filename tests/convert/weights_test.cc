@@ -21,7 +21,8 @@ Checkpoint checkpoint_of(const std::vector<Spec>& specs) {
   Checkpoint checkpoint{"dir", "dir", Config("dir/config.json", Json::object()), {}, {}, {}};
   for (const Spec& spec : specs) {
     const TensorSpec tensor{spec.name, spec.dtype, spec.shape};
-    checkpoint.tensors[spec.name] = make_memory_source(tensor, std::vector<std::byte>(static_cast<std::size_t>(tensor.bytes())));
+    checkpoint.tensors[spec.name] =
+        make_memory_source(tensor, std::vector<std::byte>(static_cast<std::size_t>(tensor.bytes())));
   }
   return checkpoint;
 }
@@ -42,8 +43,10 @@ TEST(Weights, ReportsMissingLeftOverAndMismatchedTogether) {
   EXPECT_TRUE(has_parts(error_of([&] { read_all_as_float(*placeholder); }), {"gone.weight", "missing"}));
   weights.claim("type", {2});
   EXPECT_EQ(error_of([&] { weights.finish(); }),
-            "dir: 2 tensors disagree with config.json: shape [3, 4] where [4, 4] was expected, type of type int8 where "
-            "floats were expected; 1 tensor is missing: gone.weight or gone.gamma; 1 tensor has no place in the model: "
+            "dir: 2 tensors disagree with config.json: shape [3, 4] where [4, 4] was expected, type of type "
+            "int8 where "
+            "floats were expected; 1 tensor is missing: gone.weight or gone.gamma; 1 tensor has no place in "
+            "the model: "
             "left");
 }
 
@@ -81,7 +84,8 @@ TEST(Weights, DropByNamePrefixOrSuffixButNotWhatIsClaimed) {
   weights.claim("cls.b", {2});
   EXPECT_EQ(weights.drop({"*.position_ids", "cls.*", "exact"}),
             (std::vector<std::string>{"cls.a", "exact", "x.position_ids"}));
-  EXPECT_TRUE(has_parts(error_of([&] { weights.finish(); }), {"1 tensor has no place in the model: exact.more"}));
+  EXPECT_TRUE(
+      has_parts(error_of([&] { weights.finish(); }), {"1 tensor has no place in the model: exact.more"}));
 }
 
 TEST(Weights, OneNameOfTwoSpellingsIsClaimedTheOtherIsLeftOver) {
@@ -100,7 +104,8 @@ TEST(Weights, GiveUpOnConfigsThatAskForEndlessLayers) {
   Weights weights(checkpoint_of({{"a"}}));
   int claimed = 0;
   const std::string message = error_of([&] {
-    for (std::int64_t i = 0; i < std::int64_t{1} << 30; ++i, ++claimed) weights.claim(fmt::format("layer.{}", i), {1});
+    for (std::int64_t i = 0; i < std::int64_t{1} << 30; ++i, ++claimed)
+      weights.claim(fmt::format("layer.{}", i), {1});
   });
   EXPECT_TRUE(has_parts(message, {"dir: 1000 tensors are missing: layer.0", "990 more"}));
   EXPECT_EQ(message.find("no place"), message.npos);  // the build had not come to them yet
@@ -109,8 +114,11 @@ TEST(Weights, GiveUpOnConfigsThatAskForEndlessLayers) {
 
 TEST(Weights, RefuseShapesThatNoFileCanHold) {
   Weights weights(checkpoint_of({{"a"}}));
-  EXPECT_TRUE(has_parts(error_of([&] { weights.claim("a", {1 << 30, 1 << 30, 1 << 30}); }),
+  EXPECT_TRUE(has_parts(error_of([&] {
+                          weights.claim("a", {1 << 30, 1 << 30, 1 << 30});
+                        }),
                         {"dir: config.json asks for a of shape [1073741824, 1073741824, 1073741824]"}));
+  EXPECT_TRUE(has_parts(error_of([&] { weights.claim("a", {-1}); }), {"of shape [-1]"}));
 }
 
 }  // namespace

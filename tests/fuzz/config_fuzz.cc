@@ -13,9 +13,10 @@ namespace {
 
 std::vector<bantam::Checkpoint> open_fixtures() {
   std::vector<bantam::Checkpoint> checkpoints;
-  for (const char* name : {"bert-text-classification-3", "distilbert-fill-mask", "roberta-token-classification",
-                           "mpnet-feature-extraction", "mobilebert-question-answering", "electra-fill-mask",
-                           "albert-feature-extraction-two-groups", "xlm-roberta-text-classification-1"}) {
+  for (const char* name :
+       {"bert-text-classification-3", "distilbert-fill-mask", "roberta-token-classification",
+        "mpnet-feature-extraction", "mobilebert-question-answering", "electra-fill-mask",
+        "albert-feature-extraction-two-groups", "xlm-roberta-text-classification-1"}) {
     checkpoints.push_back(bantam::open_checkpoint(std::string(BANTAM_TESTDATA "/fixtures/") + name));
   }
   return checkpoints;
