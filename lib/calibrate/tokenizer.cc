@@ -88,7 +88,7 @@ Side side_of(const Json& object, const char* key, Side fallback) {
   const auto& text = object[key].get_ref<const std::string&>();
   if (text == "left" || text == "Left") return Side::kLeft;
   if (text == "right" || text == "Right") return Side::kRight;
-  fail("{} is \"{}\" where left or right was expected", key, text);
+  fail("{} is {} where left or right was expected", key, quote(text));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "tests/calibrate/temporary_file.h"
 
 // These run in builds with BANTAM_TOKENIZERS=ON; without it, bridge_absent_test.cc says what happens instead.
 #if BANTAM_HAS_TOKENIZERS
@@ -22,30 +23,9 @@ namespace fs = std::filesystem;
 
 const fs::path kFolder = fs::path(BANTAM_TESTDATA) / "tokenizers";
 
-std::string file_text(const fs::path& path) { return read_text_file(path, 1 << 24); }
-
-template <typename Body>
-std::string error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.message();
-  }
-  return "no error";
+std::string file_text(const fs::path& path) {
+  return read_text_file(path, 1 << 24);
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "bantam-tokenizer-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 EncodeOptions options_of(const Json& request) {
   EncodeOptions options;
@@ -119,8 +99,9 @@ TEST(Tokenizer, EncodesBatchesTheSameOnAnyNumberOfThreads) {
   ASSERT_EQ(one.size(), inputs.size());
   for (std::size_t i = 0; i < one.size(); ++i) {
     EXPECT_EQ(one[i].ids, four[i].ids);
-    EXPECT_EQ(one[i].ids, inputs[i].has_pair ? tokenizer.encode_pair(inputs[i].text, inputs[i].pair, options).ids
-                                             : tokenizer.encode(inputs[i].text, options).ids);
+    EXPECT_EQ(one[i].ids, inputs[i].has_pair
+                              ? tokenizer.encode_pair(inputs[i].text, inputs[i].pair, options).ids
+                              : tokenizer.encode(inputs[i].text, options).ids);
   }
 }
 
@@ -143,7 +124,8 @@ TEST(Tokenizer, PadsToTheLongestOnTheSideAsked) {
   pad(batch, {.id = 5, .type_id = 0, .side = Side::kLeft, .multiple_of = 8}, 9);
   EXPECT_EQ(batch[0].size(), 16);
   EXPECT_EQ(batch[0].attention_mask.front(), 0);
-  EXPECT_EQ(std::vector<std::int64_t>(batch[0].ids.end() - std::ssize(short_ids), batch[0].ids.end()), short_ids);
+  EXPECT_EQ(std::vector<std::int64_t>(batch[0].ids.end() - std::ssize(short_ids), batch[0].ids.end()),
+            short_ids);
 }
 
 TEST(Tokenizer, KnowsItsVocabulary) {
@@ -164,7 +146,8 @@ TEST(Tokenizer, TakesLimitsAndSpecialTokensFromItsFolder) {
   write_text_file(folder.path() / "tokenizer_config.json",
                   R"({"model_max_length": 37, "padding_side": "left", "truncation_side": "left",
                       "pad_token": {"content": "[MASK]"}, "mask_token": "[MASK]", "bos_token": null})");
-  write_text_file(folder.path() / "special_tokens_map.json", R"({"cls_token": "[CLS]", "pad_token": "[PAD]"})");
+  write_text_file(folder.path() / "special_tokens_map.json",
+                  R"({"cls_token": "[CLS]", "pad_token": "[PAD]"})");
   const Tokenizer tokenizer = Tokenizer::load(folder.path());
   EXPECT_EQ(tokenizer.max_length(), 37);
   EXPECT_EQ(tokenizer.padding().side, Side::kLeft);
@@ -172,15 +155,17 @@ TEST(Tokenizer, TakesLimitsAndSpecialTokensFromItsFolder) {
   EXPECT_EQ(tokenizer.special_token_id("mask_token"), 4);
   EXPECT_EQ(tokenizer.special_token_id("cls_token"), 2);
   EXPECT_EQ(tokenizer.special_token_id("bos_token"), std::nullopt);
-  const Encoding cut = tokenizer.encode("one two dog", {.truncation = Truncation::kLongestFirst, .max_length = 3});
+  const Encoding cut =
+      tokenizer.encode("one two dog", {.truncation = Truncation::kLongestFirst, .max_length = 3});
   ASSERT_EQ(cut.size(), 3);
   EXPECT_EQ(cut.offsets[1].end, 11u);  // the end was kept
 }
 
 TEST(Tokenizer, TakesTheHugeDefaultLengthForNoLimit) {
   const std::string json = file_text(kFolder / "wordpiece-uncased.json");
-  EXPECT_EQ(Tokenizer::from_json(json, R"({"model_max_length": 1000000000000000019884624838656})").max_length(),
-            std::nullopt);
+  EXPECT_EQ(
+      Tokenizer::from_json(json, R"({"model_max_length": 1000000000000000019884624838656})").max_length(),
+      std::nullopt);
   EXPECT_EQ(Tokenizer::from_json(json).max_length(), std::nullopt);
   EXPECT_EQ(Tokenizer::from_json(json, R"({"model_max_length": 512})").max_length(), 512);
 }
@@ -195,21 +180,24 @@ TEST(Tokenizer, RefusesWhatCannotBeMet) {
   const Tokenizer tokenizer = Tokenizer::load(kFolder / "wordpiece-uncased.json");
   const auto encode = [&](Truncation truncation, std::int64_t length, std::int64_t stride) {
     return error_of([&] {
-      tokenizer.encode("a rather long text", {.truncation = truncation, .max_length = length, .stride = stride});
+      tokenizer.encode("a rather long text",
+                       {.truncation = truncation, .max_length = length, .stride = stride});
     });
   };
-  EXPECT_NE(encode(Truncation::kLongestFirst, 1, 0), "no error");    // two special tokens
-  EXPECT_NE(encode(Truncation::kLongestFirst, 4, 3), "no error");    // would never end
+  EXPECT_NE(encode(Truncation::kLongestFirst, 1, 0), "no error");  // two special tokens
+  EXPECT_NE(encode(Truncation::kLongestFirst, 4, 3), "no error");  // would never end
   EXPECT_NE(encode(Truncation::kLongestFirst, -1, 0), "no error");
-  EXPECT_NE(encode(Truncation::kOnlySecond, 4, 0), "no error");      // there is no second
+  EXPECT_NE(encode(Truncation::kOnlySecond, 4, 0), "no error");  // there is no second
   EXPECT_NE(error_of([&] { tokenizer.decode(std::vector<std::int64_t>{-3}); }), "no error");
 }
 
 TEST(Tokenizer, NamesTheFileThatCannotBeLoaded) {
   const TemporaryFolder folder;
-  EXPECT_NE(error_of([&] { Tokenizer::load(folder.path()); }).find("no tokenizer.json here"), std::string::npos);
+  EXPECT_NE(error_of([&] { Tokenizer::load(folder.path()); }).find("no tokenizer.json here"),
+            std::string::npos);
   const fs::path file = folder.path() / "tokenizer.json";
-  for (const char* text : {"", "{", "[]", "{\"model\": 3}", "{\"version\": \"1.0\", \"model\": {\"type\": \"Future\"}}"}) {
+  for (const char* text :
+       {"", "{", "[]", "{\"model\": 3}", "{\"version\": \"1.0\", \"model\": {\"type\": \"Future\"}}"}) {
     write_text_file(file, text);
     const std::string message = error_of([&] { Tokenizer::load(folder.path()); });
     EXPECT_TRUE(message.starts_with(file.string() + ": ")) << message;
@@ -219,7 +207,8 @@ TEST(Tokenizer, NamesTheFileThatCannotBeLoaded) {
   EXPECT_NE(error_of([&] { Tokenizer::load(folder.path()); }).find("Git-LFS"), std::string::npos);
 }
 
-// The crate unwraps here and there: such a panic must come back as an error, on any thread, and leave all usable.
+// The crate unwraps here and there: such a panic must come back as an error, on any thread, and leave all
+// usable.
 TEST(Tokenizer, TurnsAPanicWhileLoadingIntoAnError) {
   // The crate slices the prefix off a merge that is shorter than it.
   const std::string message = error_of([] {
@@ -234,7 +223,8 @@ TEST(Tokenizer, TurnsAPanicOfTheCrateIntoAnError) {
   const Tokenizer tokenizer = Tokenizer::from_json(json.dump());
   const EncodeOptions options{.truncation = Truncation::kLongestFirst, .max_length = 4, .stride = 1};
   for (int round = 0; round < 3; ++round) {
-    const std::string message = error_of([&] { tokenizer.encode_pair("a b c d e f", "g h i j k l", options); });
+    const std::string message =
+        error_of([&] { tokenizer.encode_pair("a b c d e f", "g h i j k l", options); });
     EXPECT_NE(message.find("the library gave up"), std::string::npos) << message;
     EXPECT_NE(message.find("stride"), std::string::npos) << message;
   }
@@ -245,23 +235,33 @@ TEST(Tokenizer, TurnsAPanicOfTheCrateIntoAnError) {
 TEST(Tokenizer, SurvivesDamagedFiles) {
   std::mt19937 random(11);
   int loaded = 0, refused = 0;
-  for (const char* name : {"wordpiece-uncased.json", "llama3-like.json", "unigram-metaspace.json", "added-tokens.json"}) {
+  for (const char* name :
+       {"wordpiece-uncased.json", "llama3-like.json", "unigram-metaspace.json", "added-tokens.json"}) {
     const std::string whole = file_text(kFolder / name);
     for (int round = 0; round < 150; ++round) {
       std::string damaged = whole;
       for (int hits = 0; hits < 1 + round % 4; ++hits) {
         const std::size_t at = random() % damaged.size();
         switch (random() % 4) {
-          case 0: damaged[at] = static_cast<char>(random() % 256); break;
-          case 1: damaged.erase(at, 1 + random() % 40); break;
-          case 2: damaged.insert(at, damaged.substr(random() % damaged.size(), random() % 30)); break;
-          default: damaged[at] = "0123456789-\"{}[],:"[random() % 18]; break;
+          case 0:
+            damaged[at] = static_cast<char>(random() % 256);
+            break;
+          case 1:
+            damaged.erase(at, 1 + random() % 40);
+            break;
+          case 2:
+            damaged.insert(at, damaged.substr(random() % damaged.size(), random() % 30));
+            break;
+          default:
+            damaged[at] = "0123456789-\"{}[],:"[random() % 18];
+            break;
         }
       }
       try {
         const Tokenizer tokenizer = Tokenizer::from_json(damaged);
         ++loaded;
-        const Encoding encoding = tokenizer.encode_pair("Hello, wörld [MASK] new word", "naïve 你好 👍🏽");
+        const Encoding encoding =
+            tokenizer.encode_pair("Hello, wörld [MASK] new word", "naïve 你好 👍🏽");
         tokenizer.decode(encoding.ids);
       } catch (const Error&) {
         ++refused;

@@ -1,9 +1,9 @@
 """Are our encodings those of the Python package `tokenizers`, id by id?
 
-Compares the tool bantam_tokenize with the Python package (pip install tokenizers==0.23.3 numpy; 0.23.2, the last
-that is published as a crate, loses overflowing tokens, which our bridge does not) on data sets, on adversarial Unicode and on tokenizers of every kind that are
-trained here. Ids, type ids, offsets (in bytes), word ids, special mask, sequence ids, truncation with overflow,
-pairs, words, decoding must be equal.
+Compares the tool bantam_tokenize with the Python package (pip install tokenizers==0.23.3 numpy; 0.23.2, the last that
+is published as a crate, loses overflowing tokens, which our bridge does not) on data sets, on adversarial Unicode and
+on tokenizers of every kind that are trained here. Ids, type ids, offsets (in bytes), word ids, special mask, sequence
+ids, truncation with overflow, pairs, words and decoding must be equal.
 
   cmake --build build/release --target bantam_tokenize
   python tests/oracle/tokenizer_oracle.py --tool build/release/tests/bantam_tokenize [--shared ../shared]
