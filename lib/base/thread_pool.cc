@@ -23,7 +23,8 @@ void relax() {
 #endif
 }
 
-// The word that caller and helpers agree on: bit 0 a job is open, bits 1..10 helpers inside it, the rest counts jobs.
+// The word that caller and helpers agree on: bit 0 a job is open, bits 1..10 helpers inside it, the rest
+// counts jobs.
 constexpr std::uint32_t kOpen = 1;
 constexpr std::uint32_t kOneActive = 2;
 constexpr std::uint32_t kActiveMask = 0x7feu;
@@ -32,7 +33,9 @@ constexpr int kMaxThreads = 512;
 // About 20 to 50 microseconds: longer than the gap between two nodes, shorter than anyone notices.
 constexpr int kSpins = 1000;
 
-constexpr std::uint32_t job_of(std::uint32_t word) { return word & ~(kOpen | kActiveMask); }
+constexpr std::uint32_t job_of(std::uint32_t word) {
+  return word & ~(kOpen | kActiveMask);
+}
 
 }  // namespace
 
@@ -104,7 +107,8 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::run_erased(std::int64_t count, Call call, const void* body) {
   State& state = *state_;
   std::unique_lock<std::mutex> lock;
-  // try_lock by the thread that owns the mutex is undefined, so nested calls are recognised by a flag of the thread.
+  // try_lock by the thread that owns the mutex is undefined, so nested calls are recognised by a flag of the
+  // thread.
   static thread_local bool inside = false;
   if (count > 1 && threads_ > 1 && !inside) lock = std::unique_lock(state.owner, std::try_to_lock);
   if (!lock.owns_lock()) {

@@ -11,16 +11,25 @@ namespace {
 AttributeValue value_of(const onnx::AttributeProto& proto) {
   if (proto.has_ref_attr_name()) fail("refers to an attribute of a function");
   switch (proto.type()) {
-    case onnx::AttributeProto::FLOAT: return proto.f();
-    case onnx::AttributeProto::INT: return proto.i();
-    case onnx::AttributeProto::STRING: return proto.s();
-    case onnx::AttributeProto::TENSOR: return tensor_data_of(proto.t());
-    case onnx::AttributeProto::FLOATS: return std::vector<float>(proto.floats().begin(), proto.floats().end());
-    case onnx::AttributeProto::INTS: return std::vector<std::int64_t>(proto.ints().begin(), proto.ints().end());
-    case onnx::AttributeProto::STRINGS: return std::vector<std::string>(proto.strings().begin(), proto.strings().end());
+    case onnx::AttributeProto::FLOAT:
+      return proto.f();
+    case onnx::AttributeProto::INT:
+      return proto.i();
+    case onnx::AttributeProto::STRING:
+      return proto.s();
+    case onnx::AttributeProto::TENSOR:
+      return tensor_data_of(proto.t());
+    case onnx::AttributeProto::FLOATS:
+      return std::vector<float>(proto.floats().begin(), proto.floats().end());
+    case onnx::AttributeProto::INTS:
+      return std::vector<std::int64_t>(proto.ints().begin(), proto.ints().end());
+    case onnx::AttributeProto::STRINGS:
+      return std::vector<std::string>(proto.strings().begin(), proto.strings().end());
     case onnx::AttributeProto::GRAPH:
-    case onnx::AttributeProto::GRAPHS: fail("subgraphs (If, Loop, Scan) are not supported");
-    default: fail("attribute type {} is not supported", static_cast<int>(proto.type()));
+    case onnx::AttributeProto::GRAPHS:
+      fail("subgraphs (If, Loop, Scan) are not supported");
+    default:
+      fail("attribute type {} is not supported", static_cast<int>(proto.type()));
   }
 }
 

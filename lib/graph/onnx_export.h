@@ -18,7 +18,8 @@ struct ExternalLocation {
 
 // Serializes the graph as a ModelProto. Weights become external initializers at location(weight index, part
 // index); constants stay inline. Deterministic bytes. `producer_version` is the tool's version.
-std::string export_onnx(const Graph& graph, const std::string& producer_version,
-                        const std::function<ExternalLocation(std::size_t weight, std::size_t part)>& location);
+std::string export_onnx(
+    const Graph& graph, const std::string& producer_version,
+    const std::function<ExternalLocation(std::size_t weight, std::size_t part)>& location);
 
 }  // namespace bantam

@@ -21,7 +21,9 @@ namespace bantam {
 namespace {
 
 // Old opsets spell the default domain out.
-std::string domain_of(const std::string& domain) { return domain == "ai.onnx" ? std::string() : domain; }
+std::string domain_of(const std::string& domain) {
+  return domain == "ai.onnx" ? std::string() : domain;
+}
 
 // The file names and ranges of external data, opened once per file and never outside the model's folder.
 class ExternalFiles {
@@ -39,13 +41,16 @@ class ExternalFiles {
       if (entry.key() == "length") length = number(entry);
     }
     if (length != expected) {
-      fail("external data of {} bytes where {} {} needs {}", length, name(spec.dtype), to_string(spec.shape), expected);
+      fail("external data of {} bytes where {} {} needs {}", length, name(spec.dtype), to_string(spec.shape),
+           expected);
     }
     const std::shared_ptr<const File> file = open(location);
     const auto end = checked_add(offset, length);
     if (!end || *end > file->size()) {
-      fail("external data ends at byte {} of {}, which has {} bytes; the file is truncated or belongs to another model",
-           end.value_or(INT64_MAX), location, file->size());
+      fail(
+          "external data ends at byte {} of {}, which has {} bytes; the file is truncated or belongs to "
+          "another model",
+          end.value_or(INT64_MAX), location, file->size());
     }
     return make_file_source(std::move(spec), file, offset);
   }
@@ -78,7 +83,10 @@ class ExternalFiles {
 class Importer {
  public:
   Importer(const onnx::ModelProto& model, const std::vector<RawRange>& raw, std::shared_ptr<const File> file)
-      : model_(model), proto_(model.graph()), raw_(raw), file_(std::move(file)),
+      : model_(model),
+        proto_(model.graph()),
+        raw_(raw),
+        file_(std::move(file)),
         external_(file_->path().parent_path()) {}
 
   Graph run() {
@@ -109,10 +117,12 @@ class Importer {
  private:
   void read_opsets() {
     if (model_.functions_size() > 0) {
-      fail("local function {} is not supported; export the model with its functions inlined", model_.functions(0).name());
+      fail("local function {} is not supported; export the model with its functions inlined",
+           model_.functions(0).name());
     }
     graph_.ir_version = model_.ir_version();
-    for (const auto& opset : model_.opset_import()) graph_.opsets[domain_of(opset.domain())] = opset.version();
+    for (const auto& opset : model_.opset_import())
+      graph_.opsets[domain_of(opset.domain())] = opset.version();
     // IR 1 and 2 knew no opsets; they meant version 1.
     if (model_.opset_import_size() == 0) graph_.opsets[""] = 1;
   }
@@ -151,7 +161,8 @@ class Importer {
     if (proto.data_location() == onnx::TensorProto::EXTERNAL) return external_.source(proto, spec);
     if (raw.size >= 0) {
       if (raw.size != spec.bytes()) {
-        fail("{} bytes where {} {} needs {}", raw.size, name(spec.dtype), to_string(spec.shape), spec.bytes());
+        fail("{} bytes where {} {} needs {}", raw.size, name(spec.dtype), to_string(spec.shape),
+             spec.bytes());
       }
       return make_file_source(spec, file_, raw.offset);
     }
@@ -160,15 +171,20 @@ class Importer {
 
   void add_weight(ValueId id, const TensorSpec& spec, TensorSourcePtr source) {
     if (spec.bytes() <= kMaxImportedConstantBytes) {
-      TensorData data{spec.dtype, spec.shape, std::vector<std::byte>(static_cast<std::size_t>(spec.bytes())), {}};
+      TensorData data{
+          spec.dtype, spec.shape, std::vector<std::byte>(static_cast<std::size_t>(spec.bytes())), {}};
       source->read({0, spec.rows()}, data.bytes);
       graph_.constants.push_back({id, std::move(data)});
       return;
     }
-    const bool as_float = spec.dtype == DType::kF32 || spec.dtype == DType::kF16 || spec.dtype == DType::kBF16;
+    const bool as_float =
+        spec.dtype == DType::kF32 || spec.dtype == DType::kF16 || spec.dtype == DType::kBF16;
     WeightPart part{{id}, {spec.shape}, spec.dtype};
-    graph_.weights.push_back(
-        {spec.name, Role::kOther, std::move(source), as_float ? float_codec() : raw_codec(), {std::move(part)}});
+    graph_.weights.push_back({spec.name,
+                              Role::kOther,
+                              std::move(source),
+                              as_float ? float_codec() : raw_codec(),
+                              {std::move(part)}});
   }
 
   void read_node(const onnx::NodeProto& proto, int index) {
@@ -178,7 +194,8 @@ class Importer {
     node.name = proto.name().empty() ? fmt::format("{}_{}", node.type, index) : proto.name();
     with_context(fmt::format("node {} ({})", node.name, node.type), [&] {
       for (const auto& attribute : proto.attribute()) node.attributes.push_back(attribute_of(attribute));
-      for (const std::string& input : proto.input()) node.inputs.push_back(input.empty() ? kNoValue : id_of(input));
+      for (const std::string& input : proto.input())
+        node.inputs.push_back(input.empty() ? kNoValue : id_of(input));
       for (const std::string& output : proto.output()) {
         node.outputs.push_back(output.empty() ? kNoValue : define(output, "output"));
       }
@@ -224,8 +241,10 @@ Graph import_onnx(const fs::path& path) {
   return with_context(path.string(), [&] {
     const OnnxSkeleton skeleton = read_onnx_skeleton(*file);
     onnx::ModelProto model;
-    if (!model.ParseFromString(skeleton.model)) fail("is not an ONNX model: its protobuf text does not parse");
-    if (model.graph().initializer_size() != std::ssize(skeleton.raw)) fail("is not an ONNX model: broken initializers");
+    if (!model.ParseFromString(skeleton.model))
+      fail("is not an ONNX model: its protobuf text does not parse");
+    if (model.graph().initializer_size() != std::ssize(skeleton.raw))
+      fail("is not an ONNX model: broken initializers");
     return Importer(model, skeleton.raw, file).run();
   });
 }

@@ -21,7 +21,7 @@ constexpr std::uint64_t kGraphInitializer = 5;
 constexpr std::uint64_t kTensorRawData = 9;
 
 struct Field {
-  std::int64_t begin = 0;    // where the tag starts
+  std::int64_t begin = 0;  // where the tag starts
   std::uint64_t number = 0;
   bool has_length = false;   // length-delimited: a message, string or bytes
   std::int64_t payload = 0;  // where the value starts (behind the length)
@@ -42,18 +42,26 @@ class WireReader {
     std::int64_t length = 0;
     field.payload = at;
     switch (tag & 7) {
-      case 0: varint(at, end); break;
-      case 1: length = 8; break;
-      case 5: length = 4; break;
+      case 0:
+        varint(at, end);
+        break;
+      case 1:
+        length = 8;
+        break;
+      case 5:
+        length = 4;
+        break;
       case 2: {
         const std::uint64_t value = varint(at, end);
-        if (value > static_cast<std::uint64_t>(end - at)) fail("is not an ONNX model: a field at byte {} is cut off", field.begin);
+        if (value > static_cast<std::uint64_t>(end - at))
+          fail("is not an ONNX model: a field at byte {} is cut off", field.begin);
         length = static_cast<std::int64_t>(value);
         field.has_length = true;
         field.payload = at;
         break;
       }
-      default: fail("is not an ONNX model: no protobuf field at byte {}", field.begin);
+      default:
+        fail("is not an ONNX model: no protobuf field at byte {}", field.begin);
     }
     if (length > end - at) fail("is not an ONNX model: a field at byte {} is cut off", field.begin);
     field.end = at + length;
@@ -85,7 +93,8 @@ class WireReader {
     if (at < window_begin_ || at >= window_end_) {
       window_begin_ = at;
       window_end_ = std::min(size_, at + std::ssize(window_));
-      file_.read_at(at, std::as_writable_bytes(std::span(window_)).first(static_cast<std::size_t>(window_end_ - at)));
+      file_.read_at(
+          at, std::as_writable_bytes(std::span(window_)).first(static_cast<std::size_t>(window_end_ - at)));
     }
     return window_[static_cast<std::size_t>(at - window_begin_)];
   }

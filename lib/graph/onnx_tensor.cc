@@ -25,23 +25,35 @@ void copy_values(const Field& field, std::int64_t count, TensorData& data) {
 
 void copy_typed(const onnx::TensorProto& proto, std::int64_t count, TensorData& data) {
   switch (data.dtype) {
-    case DType::kF32: return copy_values<float>(proto.float_data(), count, data);
-    case DType::kF64: return copy_values<double>(proto.double_data(), count, data);
-    case DType::kI64: return copy_values<std::int64_t>(proto.int64_data(), count, data);
-    case DType::kU64: return copy_values<std::uint64_t>(proto.uint64_data(), count, data);
-    case DType::kU32: return copy_values<std::uint32_t>(proto.uint64_data(), count, data);
-    case DType::kI32: return copy_values<std::int32_t>(proto.int32_data(), count, data);
-    case DType::kI16: return copy_values<std::int16_t>(proto.int32_data(), count, data);
+    case DType::kF32:
+      return copy_values<float>(proto.float_data(), count, data);
+    case DType::kF64:
+      return copy_values<double>(proto.double_data(), count, data);
+    case DType::kI64:
+      return copy_values<std::int64_t>(proto.int64_data(), count, data);
+    case DType::kU64:
+      return copy_values<std::uint64_t>(proto.uint64_data(), count, data);
+    case DType::kU32:
+      return copy_values<std::uint32_t>(proto.uint64_data(), count, data);
+    case DType::kI32:
+      return copy_values<std::int32_t>(proto.int32_data(), count, data);
+    case DType::kI16:
+      return copy_values<std::int16_t>(proto.int32_data(), count, data);
     case DType::kF16:
     case DType::kBF16:
-    case DType::kU16: return copy_values<std::uint16_t>(proto.int32_data(), count, data);
-    case DType::kI8: return copy_values<std::int8_t>(proto.int32_data(), count, data);
+    case DType::kU16:
+      return copy_values<std::uint16_t>(proto.int32_data(), count, data);
+    case DType::kI8:
+      return copy_values<std::int8_t>(proto.int32_data(), count, data);
     case DType::kBool:
-    case DType::kU8: return copy_values<std::uint8_t>(proto.int32_data(), count, data);
+    case DType::kU8:
+      return copy_values<std::uint8_t>(proto.int32_data(), count, data);
     // Each int32 carries one byte, that is two values.
     case DType::kI4:
-    case DType::kU4: return copy_values<std::uint8_t>(proto.int32_data(), byte_size(data.dtype, count), data);
-    default: fail("values of type {} are not supported", name(data.dtype));
+    case DType::kU4:
+      return copy_values<std::uint8_t>(proto.int32_data(), byte_size(data.dtype, count), data);
+    default:
+      fail("values of type {} are not supported", name(data.dtype));
   }
 }
 
@@ -66,12 +78,14 @@ TensorData tensor_data_of(const onnx::TensorProto& proto) {
   if (proto.data_location() == onnx::TensorProto::EXTERNAL) fail("external data is not possible here");
   TensorData data{spec.dtype, spec.shape, {}, {}};
   if (spec.dtype == DType::kString) {
-    if (proto.string_data_size() != count) fail("{} values where the shape holds {}", proto.string_data_size(), count);
+    if (proto.string_data_size() != count)
+      fail("{} values where the shape holds {}", proto.string_data_size(), count);
     data.strings.assign(proto.string_data().begin(), proto.string_data().end());
   } else if (proto.has_raw_data()) {
     const std::string& raw = proto.raw_data();
     if (std::ssize(raw) != spec.bytes()) {
-      fail("{} bytes where {} {} needs {}", raw.size(), name(spec.dtype), to_string(spec.shape), spec.bytes());
+      fail("{} bytes where {} {} needs {}", raw.size(), name(spec.dtype), to_string(spec.shape),
+           spec.bytes());
     }
     data.bytes.resize(raw.size());
     if (!raw.empty()) std::memcpy(data.bytes.data(), raw.data(), raw.size());

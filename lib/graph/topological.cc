@@ -48,7 +48,8 @@ void sort_nodes(Graph& graph) {
     sorted.push_back(std::move(graph.nodes[node]));
   }
   for (std::size_t i = 0; i < count; ++i) {
-    if (!done[i]) fail("node {} ({}): is part of a cycle or waits for one", graph.nodes[i].name, graph.nodes[i].type);
+    if (!done[i])
+      fail("node {} ({}): is part of a cycle or waits for one", graph.nodes[i].name, graph.nodes[i].type);
   }
   graph.nodes = std::move(sorted);
 }

@@ -1,0 +1,235 @@
+// Elementwise functions and row reductions. Compiled once per instruction-set level; only internal linkage
+// besides the table. Written as branch-free scalar functions in plain loops, which GCC turns into vectors;
+// reductions keep kLanes partial results, so that every level adds in the same order. The polynomials are
+// minimax fits made for this file (scripts/fit_polynomials.py).
+#include <cstdint>
+
+#include "runtime/kernels/kernels.h"
+
+namespace bantam::BANTAM_ISA_NAMESPACE {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr float kInfinity = __builtin_inff();
+
+float fma(float a, float b, float c) {
+#if defined(__FMA__) || defined(__aarch64__)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+// e^x = 2^n * e^r with n = round(x / ln 2); 2^n in two factors, so that subnormal results and overflow come
+// out right.
+float exp_of(float x) {
+  x = x < -104.0f ? -104.0f : x;
+  x = x > 89.0f ? 89.0f : x;
+  const float shifted = fma(x, 1.44269504f, 12582912.0f);  // n in the low bits
+  const float n = shifted - 12582912.0f;
+  const std::int32_t whole = __builtin_bit_cast(std::int32_t, shifted) - 0x4b400000;
+  const float r = fma(n, 2.12194440e-4f, fma(n, -0.693359375f, x));
+  float q = 0.0013950489f;
+  q = fma(q, r, 0.00836889f);
+  q = fma(q, r, 0.041666206f);
+  q = fma(q, r, 0.16666518f);
+  q = fma(q, r, 0.5f);
+  const float value = fma(q, r * r, r) + 1.0f;
+  const std::int32_t half = whole >> 1;
+  const float first = __builtin_bit_cast(float, static_cast<std::uint32_t>(half + 127) << 23);
+  const float second = __builtin_bit_cast(float, static_cast<std::uint32_t>(whole - half + 127) << 23);
+  return value * first * second;
+}
+
+float erf_of(float x) {
+  const float a = __builtin_fabsf(x);
+  const float s = x * x;
+  float small = 7.889119e-05f;
+  small = fma(small, s, -0.0008020841f);
+  small = fma(small, s, 0.005189535f);
+  small = fma(small, s, -0.026854444f);
+  small = fma(small, s, 0.112836f);
+  small = fma(small, s, -0.37612626f);
+  small = fma(small, s, 1.1283791f);
+  small = small * x;
+  const float c = a > 4.0f ? 4.0f : a;
+  float log = 2.168685e-05f;  // -log(erfc)
+  log = fma(log, c, -0.00044133636f);
+  log = fma(log, c, 0.004204562f);
+  log = fma(log, c, -0.025208257f);
+  log = fma(log, c, 0.10841858f);
+  log = fma(log, c, 0.6332199f);
+  log = fma(log, c, 1.1295785f);
+  log = fma(log, c, -0.00018804021f);
+  const float large = __builtin_copysignf(1.0f - exp_of(-log), x);
+  return a > 1.0f ? large : small;  // NaN takes the small branch and stays
+}
+
+float tanh_of(float x) {
+  const float a = __builtin_fabsf(x);
+  const float s = x * x;
+  float p = -0.0061131883f;
+  p = fma(p, s, 0.021010078f);
+  p = fma(p, s, -0.05385407f);
+  p = fma(p, s, 0.13332795f);
+  p = fma(p, s, -0.33333328f);
+  const float small = fma(p * s, x, x);
+  const float large = __builtin_copysignf(1.0f - 2.0f / (exp_of(2.0f * a) + 1.0f), x);
+  return a > 0.625f ? large : small;
+}
+
+float sigmoid_of(float x) {
+  return 1.0f / (1.0f + exp_of(-x));
+}
+float gelu_erf_of(float x) {
+  return 0.5f * x * (1.0f + erf_of(x * 0.70710678f));
+}
+float gelu_tanh_of(float x) {
+  return 0.5f * x * (1.0f + tanh_of(0.79788456f * fma(0.044715f * x * x, x, x)));
+}
+
+template <float (*kFunction)(float)>
+void map(const float* in, float* out, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = kFunction(in[i]);
+}
+float relu_of(float x) {
+  return x < 0.0f ? 0.0f : x;
+}
+float silu_of(float x) {
+  return x * sigmoid_of(x);
+}
+float same(float x) {
+  return x;
+}
+
+void activate(Activation activation, const float* in, float* out, std::int64_t count) {
+  switch (activation) {
+    case Activation::kNone:
+      return map<same>(in, out, count);
+    case Activation::kRelu:
+      return map<relu_of>(in, out, count);
+    case Activation::kGeluErf:
+      return map<gelu_erf_of>(in, out, count);
+    case Activation::kGeluTanh:
+      return map<gelu_tanh_of>(in, out, count);
+    case Activation::kTanh:
+      return map<tanh_of>(in, out, count);
+    case Activation::kSigmoid:
+      return map<sigmoid_of>(in, out, count);
+    case Activation::kSilu:
+      return map<silu_of>(in, out, count);
+  }
+}
+
+// Partial results of a reduction, combined pairwise at the end.
+template <typename Combine>
+float combine(float* lanes, Combine combine_two) {
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lanes[i] = combine_two(lanes[i], lanes[i + width]);
+  }
+  return lanes[0];
+}
+float larger(float a, float b) {
+  return b > a ? b : a;
+}
+float smaller(float a, float b) {
+  return b < a ? b : a;
+}
+float sum_of(float a, float b) {
+  return a + b;
+}
+
+template <typename Map>
+float sum(std::int64_t count, Map map_index) {
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) lanes[j] += map_index(i + j);
+  }
+  for (int j = 0; i < count; ++i, ++j) lanes[j] += map_index(i);
+  return combine(lanes, sum_of);
+}
+
+void min_max(const float* in, std::int64_t count, float* low, float* high) {
+  float least[kLanes];
+  float most[kLanes];
+  for (int j = 0; j < kLanes; ++j) {
+    least[j] = kInfinity;
+    most[j] = -kInfinity;
+  }
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) least[j] = smaller(least[j], in[i + j]);
+    for (int j = 0; j < kLanes; ++j) most[j] = larger(most[j], in[i + j]);
+  }
+  for (; i < count; ++i) {
+    least[0] = smaller(least[0], in[i]);
+    most[0] = larger(most[0], in[i]);
+  }
+  *low = combine(least, smaller);
+  *high = combine(most, larger);
+}
+
+void softmax(float* row, std::int64_t count, bool log) {
+  float low = 0.0f;
+  float high = 0.0f;
+  min_max(row, count, &low, &high);
+  if (log) {
+    const float total = sum(count, [&](std::int64_t i) { return exp_of(row[i] - high); });
+    const float shift = __builtin_logf(total);
+    for (std::int64_t i = 0; i < count; ++i) row[i] = row[i] - high - shift;  // `high` alone may be huge
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) row[i] = exp_of(row[i] - high);
+  const float total = sum(count, [&](std::int64_t i) { return row[i]; });
+  const float inverse = 1.0f / total;
+  for (std::int64_t i = 0; i < count; ++i) row[i] *= inverse;
+}
+
+void normalize(const float* x, const float* gain, const float* shift, float epsilon, bool center, float* out,
+               std::int64_t count, float* mean_out, float* inverse_out) {
+  const float scale = 1.0f / static_cast<float>(count);
+  const float mean = center ? sum(count, [&](std::int64_t i) { return x[i]; }) * scale : 0.0f;
+  const float variance = sum(count, [&](std::int64_t i) { return (x[i] - mean) * (x[i] - mean); }) * scale;
+  const float inverse = 1.0f / __builtin_sqrtf(variance + epsilon);
+  if (mean_out != nullptr) *mean_out = mean;
+  if (inverse_out != nullptr) *inverse_out = inverse;
+  if (gain != nullptr && shift != nullptr) {
+    for (std::int64_t i = 0; i < count; ++i) out[i] = fma((x[i] - mean) * inverse, gain[i], shift[i]);
+  } else if (gain != nullptr) {
+    for (std::int64_t i = 0; i < count; ++i) out[i] = (x[i] - mean) * inverse * gain[i];
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) out[i] = (x[i] - mean) * inverse;
+  }
+}
+
+// Adding and taking away 1.5 * 2^23 rounds to the nearest integer, ties to even, for |x| < 2^22.
+float round_even(float x) {
+  return (x + 12582912.0f) - 12582912.0f;
+}
+
+template <typename T, std::int32_t kLow, std::int32_t kHigh>
+void quantize(const float* in, float scale, std::int32_t zero, T* out, std::int64_t count) {
+  const float low = static_cast<float>(kLow - zero);
+  const float high = static_cast<float>(kHigh - zero);
+  for (std::int64_t i = 0; i < count; ++i) {
+    float value = in[i] / scale;
+    value = value > low ? value : low;  // NaN becomes the lowest value
+    value = value < high ? value : high;
+    out[i] = static_cast<T>(static_cast<std::int32_t>(round_even(value)) + zero);
+  }
+}
+
+}  // namespace
+
+extern const VectorKernels kVectorKernels;
+const VectorKernels kVectorKernels = {map<exp_of>,
+                                      map<erf_of>,
+                                      activate,
+                                      softmax,
+                                      normalize,
+                                      min_max,
+                                      quantize<std::uint8_t, 0, 255>,
+                                      quantize<std::int8_t, -128, 127>};
+
+}  // namespace bantam::BANTAM_ISA_NAMESPACE
