@@ -101,7 +101,7 @@ Recipe make_recipe(const Arguments& arguments) {
     }
   }
   if (recipe.source.empty()) fail_usage("convert: SOURCE is missing; name a checkpoint folder or a hub id");
-  if (recipe.output.empty()) fail_usage("convert: --output is missing; say where the bundle goes");
+  if (recipe.output.empty() && !arguments.dry_run) fail_usage("convert: --output is missing; say where the bundle goes");
   return recipe;
 }
 
@@ -130,7 +130,7 @@ constexpr std::array kExamples{
     Example{"bantam convert ./my-bert -o ./bundle", "Convert a checkpoint folder to every default dtype."},
     Example{"bantam convert org/name -o ./bundle --dtype q8,q4f16 --compress gzip",
             "Convert a model from the local Hugging Face cache to two dtypes, with gzip twins."},
-    Example{"bantam convert ./my-bert -o ./bundle --dtype q4 --dry-run", "Explain what would be written, reading no weight."},
+    Example{"bantam convert ./my-bert --dtype q4 --dry-run", "Explain what would be written, reading no weight."},
 };
 
 Action declare(Options& options) {

@@ -21,8 +21,9 @@ namespace bantam {
 namespace {
 
 void check_apart(const fs::path& source_folder, const fs::path& output) {
-  const fs::path source = fs::weakly_canonical(source_folder);
-  const fs::path target = fs::weakly_canonical(output);
+  // Absolute first: of a relative path of which nothing exists, weakly_canonical() makes nothing.
+  const fs::path source = fs::weakly_canonical(fs::absolute(source_folder));
+  const fs::path target = fs::weakly_canonical(fs::absolute(output));
   const auto inside = [](const fs::path& inner, const fs::path& outer) {
     return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
   };

@@ -58,8 +58,10 @@ ExitCode run_command(const Command& command, std::span<const std::string> argume
   try {
     options.parse(arguments);
   } catch (Error& error) {
+    // "...; did you mean q8? See ..."
+    const std::string_view see = error.message().ends_with('?') ? " See" : "; see";
     throw Error(error.code(),
-                fmt::format("{}: {}; see 'bantam {} --help'", command.name, error.message(), command.name));
+                fmt::format("{}: {}{} 'bantam {} --help'", command.name, error.message(), see, command.name));
   }
   const auto drawn = make_terminal_progress(common.verbose);
   return action(Console{common.quiet ? silent_progress() : *drawn});

@@ -27,6 +27,7 @@ void cancel_on_signals() {
     ::sigaction(signal, &action, nullptr);
   }
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 int cancelling_signal() { return received; }
