@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
@@ -23,6 +24,16 @@ int open_or_fail(const fs::path& path, int flags, const char* action) {
   } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) fail_io(path.string(), action, errno);
   return descriptor;
+}
+
+// Renames unless `to` exists; 0 or the error (EEXIST when it does).
+int rename_new(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  // A file system that cannot promise: rename() replaces an empty directory and nothing else.
+  if (fs::exists(fs::symlink_status(to)) && !fs::is_directory(fs::symlink_status(to))) return EEXIST;
+  if (::rename(from.c_str(), to.c_str()) == 0) return 0;
+  return errno == ENOTEMPTY ? EEXIST : errno;
 }
 
 }  // namespace
@@ -146,21 +157,33 @@ StagedDirectory::~StagedDirectory() {
 void StagedDirectory::commit() {
   BANTAM_ASSERT(!committed_);
   sync_directory(staging_);
-  fs::path retired;
-  if (replace_ && fs::exists(fs::symlink_status(target_))) {
-    retired = staging_;
+  if (replace_ && exchange()) return;
+  int error = rename_new(staging_, target_);
+  // Somebody else may make the target again between the two renames.
+  for (int attempt = 0; error == EEXIST && replace_ && attempt < 100; ++attempt) {
+    fs::path retired = staging_;
     retired += ".old";
-    if (::rename(target_.c_str(), retired.c_str()) != 0) fail_io(target_.string(), "replace", errno);
+    if (::rename(target_.c_str(), retired.c_str()) != 0 && errno != ENOENT) fail_io(target_.string(), "replace", errno);
+    error = rename_new(staging_, target_);
+    if (error != 0 && error != EEXIST) static_cast<void>(::rename(retired.c_str(), target_.c_str()));
+    std::error_code ignored;
+    fs::remove_all(retired, ignored);
   }
-  if (::rename(staging_.c_str(), target_.c_str()) != 0) {
-    const int error = errno;
-    if (!retired.empty()) static_cast<void>(::rename(retired.c_str(), target_.c_str()));
-    fail_io(target_.string(), "create", error);
-  }
+  if (error == EEXIST) fail("{}: was made by somebody else in the meantime; choose another output", target_.string());
+  if (error != 0) fail_io(target_.string(), "create", error);
+  committed_ = true;
+  sync_directory(target_.parent_path());
+}
+
+// Puts the new directory in the place of the old one at once, where the file system can. False: it cannot, or there
+// is nothing to replace.
+bool StagedDirectory::exchange() {
+  if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) return false;
   committed_ = true;
   sync_directory(target_.parent_path());
   std::error_code ignored;
-  if (!retired.empty()) fs::remove_all(retired, ignored);
+  fs::remove_all(staging_, ignored);  // the old one
+  return true;
 }
 
 }  // namespace bantam

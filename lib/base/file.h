@@ -58,9 +58,12 @@ class StagedDirectory {
   StagedDirectory& operator=(const StagedDirectory&) = delete;
 
   const std::filesystem::path& path() const { return staging_; }
+  // Refuses a target that was made in the meantime unless `replace`. An old target is replaced in one step where the
+  // file system can exchange two directories (Linux's do).
   void commit();
 
  private:
+  bool exchange();
   std::filesystem::path target_;
   std::filesystem::path staging_;
   bool replace_ = false;
