@@ -25,6 +25,12 @@ typedef struct BantamOwnedText {  // owned by the bridge; data is null when ther
 
 void bantam_text_free(BantamOwnedText text);
 
+// ---- Unicode
+
+// Lower case as str.lower() of Python has it; null for text that is not UTF-8, and without Rust.
+BantamOwnedText bantam_text_lowercase(BantamText text);
+bool bantam_text_is_alphanumeric(uint32_t character);
+
 // ---- tokenizers
 
 typedef struct BantamTokenizer BantamTokenizer;
@@ -48,8 +54,8 @@ typedef struct BantamSpan {
   size_t size;
   const uint32_t* ids;
   const uint32_t* type_ids;
-  const uint32_t* offsets;      // 2 x size: begin and end in bytes of the sequence (or word) the token is from
-  const int32_t* word_ids;      // -1 for special tokens
+  const uint32_t* offsets;  // 2 x size: begin and end in bytes of the sequence (or word) the token is from
+  const int32_t* word_ids;  // -1 for special tokens
   const int32_t* sequence_ids;  // 0 first, 1 second, -1 special token
   const uint8_t* special;       // 1 for tokens that the template added
 } BantamSpan;
@@ -81,7 +87,8 @@ void bantam_parquet_close(BantamParquet* file);
 // JSON: {"rows", "columns": [top-level names], "huggingface": text of that metadata key or null}.
 BantamOwnedText bantam_parquet_describe(const BantamParquet* file, BantamOwnedText* error);
 // Restricts what is read to these top-level columns; before the first row is read.
-bool bantam_parquet_select(BantamParquet* file, const BantamText* columns, size_t count, BantamOwnedText* error);
+bool bantam_parquet_select(BantamParquet* file, const BantamText* columns, size_t count,
+                           BantamOwnedText* error);
 // The next rows, at most `count`, as a JSON array of objects; "[]" at the end.
 BantamOwnedText bantam_parquet_next(BantamParquet* file, size_t count, BantamOwnedText* error);
 

@@ -6,31 +6,14 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "calibrate/metrics/agreement.h"
 
 namespace bantam {
 namespace {
 
-// splitmix64 (Steele, Lea, Flood 2014): the same numbers on every platform, unlike the standard distributions.
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-  // Multiply-shift; its bias is below 2^-32 for any count that fits into memory.
-  std::int64_t below(std::int64_t count) {
-    return static_cast<std::int64_t>(((next() >> 32) * static_cast<std::uint64_t>(count)) >> 32);
-  }
-
- private:
-  std::uint64_t state_;
-};
-
-Interval resample(std::int64_t count, const BootstrapOptions& options, const std::function<double(std::span<const std::int64_t>)>& figure) {
+Interval resample(std::int64_t count, const BootstrapOptions& options,
+                  const std::function<double(std::span<const std::int64_t>)>& figure) {
   BANTAM_ASSERT(count > 0 && count < (std::int64_t{1} << 32));
   std::vector<std::int64_t> samples(static_cast<std::size_t>(count));
   std::iota(samples.begin(), samples.end(), std::int64_t{0});
@@ -54,8 +37,10 @@ Interval bootstrap(std::int64_t count, const SampleScore& score, const Bootstrap
   return resample(count, options, score);
 }
 
-Interval paired_retention(std::int64_t count, const SampleScore& score, const SampleScore& reference, const BootstrapOptions& options) {
-  return resample(count, options, [&](std::span<const std::int64_t> samples) { return score(samples) / reference(samples); });
+Interval paired_retention(std::int64_t count, const SampleScore& score, const SampleScore& reference,
+                          const BootstrapOptions& options) {
+  return resample(count, options,
+                  [&](std::span<const std::int64_t> samples) { return score(samples) / reference(samples); });
 }
 
 std::int64_t samples_to_decide(const Interval& interval, double limit, std::int64_t count) {
@@ -63,7 +48,8 @@ std::int64_t samples_to_decide(const Interval& interval, double limit, std::int6
   const double half = limit < interval.value ? interval.value - interval.low : interval.high - interval.value;
   if (distance == 0) return 0;
   const double factor = half / distance;
-  return std::max(count, static_cast<std::int64_t>(std::ceil(std::min(1e12, static_cast<double>(count) * factor * factor))));
+  return std::max(count, static_cast<std::int64_t>(
+                             std::ceil(std::min(1e12, static_cast<double>(count) * factor * factor))));
 }
 
 }  // namespace bantam

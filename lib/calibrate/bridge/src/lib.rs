@@ -2,6 +2,7 @@
 
 mod boundary;
 mod encode;
+mod text;
 mod tokenizer;
 
 #[cfg(feature = "parquet")]
