@@ -1,19 +1,27 @@
 # What `cmake --install` and CPack ship: the binary, manual pages and shell completion written by the binary itself,
 # the schemas, the licence and the documents a user needs.
 include(GNUInstallDirs)
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
 
 set(share ${PROJECT_BINARY_DIR}/share)
+set(crate_notices "")
+if(BANTAM_TOKENIZERS)
+  set(crate_notices COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/crate_notices.py ${BANTAM_CARGO}
+      ${PROJECT_SOURCE_DIR}/lib/calibrate/bridge/Cargo.toml ${share}/third-party/rust-crates.txt
+      $<$<BOOL:${BANTAM_PARQUET}>:--features=parquet>)
+endif()
 set(share_stamp ${share}/written)
 add_custom_command(
   OUTPUT ${share_stamp}
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${share}
-  COMMAND ${CMAKE_COMMAND} -E make_directory ${share}/bash ${share}/zsh ${share}/fish
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${share}/bash ${share}/zsh ${share}/fish ${share}/third-party
   COMMAND bantam man --output ${share}/man1
   COMMAND bantam completion bash > ${share}/bash/bantam
   COMMAND bantam completion zsh > ${share}/zsh/_bantam
   COMMAND bantam completion fish > ${share}/fish/bantam.fish
+  ${crate_notices}
   COMMAND ${CMAKE_COMMAND} -E touch ${share_stamp}
-  DEPENDS bantam VERBATIM COMMENT "Writing manual pages and shell completion")
+  DEPENDS bantam cmake/crate_notices.py COMMAND_EXPAND_LISTS VERBATIM COMMENT "Writing manual pages and shell completion")
 add_custom_target(bantam_share ALL DEPENDS ${share_stamp})
 
 install(TARGETS bantam RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -23,7 +31,8 @@ install(FILES ${share}/zsh/_bantam DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vend
 install(FILES ${share}/fish/bantam.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
-# The licences of what is linked in, as Debian ships them with each package.
+# The licences of what is linked in, as Debian ships them with each package and as crates carry them.
+install(DIRECTORY ${share}/third-party/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/third-party)
 foreach(package libcli11-dev libeigen3-dev libfmt-dev libonnx-dev libprotobuf-dev libspdlog-dev libssl-dev
                 libstdc++6 libvalijson-dev libzstd-dev nlohmann-json3-dev zlib1g-dev)
   if(EXISTS /usr/share/doc/${package}/copyright)

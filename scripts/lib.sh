@@ -43,7 +43,9 @@ configure_and_build() {
     cat "$root/build/$preset.configure.log" >&2
     die "cmake --preset $preset failed" "Are all packages there? scripts/setup installs them."
   }
-  cmake --build --preset "$preset" -j "$(build_jobs)" ${@:+--target "$@"}
+  cmake --build --preset "$preset" -j "$(build_jobs)" ${@:+--target "$@"} ||
+    die "the build failed; see above" "Where cargo could not fetch crates: the first build needs the crates.io registry." \
+      "Connect or configure a mirror for cargo, and run this again."
 }
 
 # Prints a node that is at least version 20: the installed one, or the one that npm carries as a package.

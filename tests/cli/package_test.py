@@ -53,7 +53,9 @@ class Packages(unittest.TestCase):
                      "fish/vendor_completions.d/bantam.fish", "doc/bantam/copyright", "doc/bantam/README.md"):
             self.assertGreater((share / name).stat().st_size, 0, name)
         notices = {path.stem for path in (share / "doc" / "bantam" / "third-party").iterdir()}
-        self.assertLessEqual({"libprotobuf-dev", "libssl-dev", "libzstd-dev"}, notices)
+        self.assertLessEqual({"libprotobuf-dev", "libssl-dev", "libzstd-dev", "rust-crates"}, notices)
+        crates = (share / "doc" / "bantam" / "third-party" / "rust-crates.txt").read_text()
+        self.assertRegex(crates, r"(?m)^tokenizers [0-9.]+: Apache-2.0$")
 
     def test_debian_package_depends_on_libc_alone(self):
         depends = output_of("dpkg-deb", "--field", self.deb, "Depends").strip()
