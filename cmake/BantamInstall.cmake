@@ -44,7 +44,11 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/schemas)
   install(DIRECTORY schemas/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bantam/schemas FILES_MATCHING PATTERN "*.json")
 endif()
 
-set(CPACK_GENERATOR TGZ DEB)
+set(CPACK_GENERATOR TGZ)
+find_program(DPKG_SHLIBDEPS dpkg-shlibdeps)
+if(DPKG_SHLIBDEPS)
+  list(APPEND CPACK_GENERATOR DEB)  # without it the package would claim to depend on nothing
+endif()
 set(CPACK_PACKAGE_NAME bantam)
 set(CPACK_PACKAGE_VENDOR "The Bantam maintainers")
 set(CPACK_PACKAGE_CONTACT "The Bantam maintainers")

@@ -49,7 +49,7 @@ def findings_in(path, text):
 
 def check_sources(root):
     files = [path for top in ("lib", "apps", "tests", "benchmarks") for path in sorted((root / top).rglob("*"))
-             if path.suffix in (".cc", ".h")]
+             if path.suffix in (".cc", ".h") and "node_modules" not in path.parts]
     if len(files) < 20:
         yield f"{root}: only {len(files)} source files found; is this the root of the sources?"
     for path in files:
