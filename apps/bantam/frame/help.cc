@@ -34,7 +34,7 @@ std::string entry(std::string_view name, std::string_view text, std::size_t inde
 std::string option_entry(const OptionDoc& doc) {
   // Options without a short name are aligned with those that have one.
   const bool only_long = !doc.positional() && doc.short_name.empty();
-  std::string out = entry((only_long ? "    " : "") + spelled(doc), doc.help, 2, kHelpColumn);
+  std::string out = entry((only_long ? "    " : "") + spelled(doc), help_of(doc), 2, kHelpColumn);
   for (const Choice& choice : doc.choices) {
     if (!choice.help.empty()) out += entry(choice.name, choice.help, kHelpColumn + 2, kHelpColumn + 12);
   }
@@ -82,6 +82,14 @@ std::string usage_line(const Command& command, std::span<const OptionDoc> docs) 
     line += fmt::format(" {} {}", doc.short_name.empty() ? doc.long_name : doc.short_name, doc.value);
   }
   return line + " [OPTIONS]";
+}
+
+std::string help_of(const OptionDoc& doc) {
+  std::string names;
+  for (const Choice& choice : doc.choices) {
+    if (choice.help.empty()) names += (names.empty() ? "" : ", ") + choice.name;
+  }
+  return names.empty() ? doc.help : fmt::format("{} {}: {}.", doc.help, doc.list ? "Any of" : "One of", names);
 }
 
 std::vector<OptionGroup> grouped(std::span<const OptionDoc> docs) {

@@ -37,6 +37,9 @@ std::string usage_line(const Command& command, std::span<const OptionDoc> docs);
 // "-o, --output DIR"
 std::string spelled(const OptionDoc& doc);
 
+// The help of an option, ending with the words it takes where these have no help of their own.
+std::string help_of(const OptionDoc& doc);
+
 // The groups in order of first appearance; positional arguments come first under "Arguments".
 struct OptionGroup {
   std::string title;

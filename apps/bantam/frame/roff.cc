@@ -42,7 +42,7 @@ std::string header(std::string_view name) {
 }
 
 std::string option_entry(const OptionDoc& doc) {
-  std::string out = fmt::format(".TP\n\\fB{}\\fR\n{}\n", literal(spelled(doc)), literal(doc.help));
+  std::string out = fmt::format(".TP\n\\fB{}\\fR\n{}\n", literal(spelled(doc)), literal(help_of(doc)));
   for (const Choice& choice : doc.choices) {
     if (choice.help.empty()) continue;
     out += fmt::format(".RS\n.TP\n\\fB{}\\fR\n{}\n.RE\n", literal(choice.name), literal(choice.help));
