@@ -57,18 +57,20 @@ class Bundle {
     recipe.output = folder_ / "bundle";
     plan_ = std::make_unique<Plan>(plan_bundle(recipe, true, silent_progress()));
     result_ = write_bundle(*plan_, silent_progress());
+    manifest_ = json("bantam.json");
   }
   const Plan& plan() const { return *plan_; }
   const BundleResult& result() const { return result_; }
   std::filesystem::path path() const { return folder_ / "bundle"; }
   std::filesystem::path operator/(std::string_view name) const { return path() / name; }
   Json json(std::string_view name) const { return read_json_file(path() / name); }
-  Json manifest() const { return json("bantam.json"); }
+  const Json& manifest() const { return manifest_; }
 
  private:
   TempFolder folder_;
   std::unique_ptr<Plan> plan_;
   BundleResult result_;
+  Json manifest_;
 };
 
 inline std::filesystem::path small_model() {
