@@ -43,7 +43,9 @@ class Completer {
                                   config_["tokenizer_class"].get<std::string>(),
                                   config_.value("model_max_length", Json("not known")).dump()));
     } else {
-      for (const std::string& change : changes_) notes.push_back("tokenizer_config.json: " + change);
+      std::string text;
+      for (const std::string& change : changes_) text += (text.empty() ? "" : "; ") + change;
+      if (!text.empty()) notes.push_back("tokenizer_config.json: " + text);
     }
     return std::move(config_);
   }
@@ -98,17 +100,23 @@ class Completer {
     std::string added;
     for (std::size_t role = 0; role < kSpecialRoles.size(); ++role) {
       const std::string key(kSpecialRoles[role]);
-      if (const auto stated = config_.find(key); stated != config_.end()) {
-        if (stated->is_object() && !stated->contains("__type")) (*stated)["__type"] = "AddedToken";
-        continue;
-      }
       const std::string& token = settings_.token(static_cast<SpecialRole>(role));
-      if (token.empty() || !facts().added_tokens.contains(token)) continue;
-      config_[key] = token;
-      added += fmt::format("{}{} {}", added.empty() ? "" : ", ", key, quote(token, 40));
+      const auto stated = config_.find(key);
+      if (stated != config_.end()) {
+        if (stated->is_object() && !stated->contains("__type")) (*stated)["__type"] = "AddedToken";
+        const std::string content = stated->is_object()   ? stated->value("content", "")
+                                    : stated->is_string() ? stated->get<std::string>()
+                                                          : "";
+        if (content == token) continue;
+        changes_.push_back(fmt::format("{} {} instead of {}, as special_tokens_map.json says", key,
+                                       quote(token, 40), quote(content, 40)));
+      } else {
+        if (token.empty() || !facts().added_tokens.contains(token)) continue;
+        added += (added.empty() ? "" : ", ") + key;
+      }
+      config_[key] = token.empty() ? Json() : Json(token);
     }
-    if (!added.empty())
-      changes_.push_back(added + " added: transformers knows them by the class, browsers do not");
+    if (!added.empty()) changes_.push_back(added + " added, which transformers knows by the class");
   }
 
   // transformers 5 builds WordPiece tokenizers anew from these switches.

@@ -84,29 +84,40 @@ OrderedJson character_map(const SentencePieceModel& model) {
   return {{"type", "Precompiled"}, {"precompiled_charsmap", base64(model.character_map)}};
 }
 
-OrderedJson albert_normalizer(const SentencePieceModel& model, const TokenizerSettings& settings) {
-  const auto replace = [](const char* from) {
-    return OrderedJson{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", "\""}};
-  };
-  OrderedJson steps = OrderedJson::array();
-  steps.push_back(replace("``"));
-  steps.push_back(replace("''"));
-  if (!settings.keep_accents.value_or(false)) {
-    steps.push_back(OrderedJson{{"type", "NFKD"}});
-    steps.push_back(OrderedJson{{"type", "StripAccents"}});
-  }
-  if (settings.do_lower_case.value_or(true)) steps.push_back(OrderedJson{{"type", "Lowercase"}});
-  if (!model.character_map.empty()) steps.push_back(character_map(model));
+OrderedJson replacement(const char* kind, const char* pattern, std::string_view content) {
+  return {{"type", "Replace"}, {"pattern", {{kind, pattern}}}, {"content", content}};
+}
+
+OrderedJson normalizer_steps(std::vector<OrderedJson> steps) {
   return {{"type", "Sequence"}, {"normalizers", std::move(steps)}};
 }
 
-// Control and user-defined pieces are matched in the text before it is cut; the tokens of settings come after
-// them.
+OrderedJson albert_normalizer(const SentencePieceModel& model, const TokenizerSettings& settings) {
+  std::vector<OrderedJson> steps = {replacement("String", "``", "\""), replacement("String", "''", "\"")};
+  if (!settings.keep_accents.value_or(false)) {
+    steps.push_back({{"type", "NFKD"}});
+    steps.push_back({{"type", "StripAccents"}});
+  }
+  if (settings.do_lower_case.value_or(true)) steps.push_back({{"type", "Lowercase"}});
+  if (!model.character_map.empty()) steps.push_back(character_map(model));
+  return normalizer_steps(std::move(steps));
+}
+
+OrderedJson xlm_roberta_normalizer(const SentencePieceModel& model) {
+  std::vector<OrderedJson> steps;
+  if (!model.character_map.empty()) steps.push_back(character_map(model));
+  steps.push_back({{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}});
+  steps.push_back(replacement("Regex", " {2,}", kSpaceMark));
+  return normalizer_steps(std::move(steps));
+}
+
+// Control pieces are matched in the text before it is cut. User-defined pieces are not, though transformers'
+// converters do so today: the best segmentation takes them anyway (their score is 0) and cuts around them as
+// sentencepiece does, where the converters' tokenizers give other ids for most texts.
 std::vector<AddedToken> all_added_tokens(const SentencePieceModel& model, const TokenizerSettings& settings) {
   std::vector<AddedToken> tokens = settings.added_tokens;
   for (const SentencePiece& piece : model.pieces) {
-    if (piece.type != SentencePiece::kControl && piece.type != SentencePiece::kUserDefined) continue;
-    tokens.push_back({.content = piece.text, .special = piece.type == SentencePiece::kControl});
+    if (piece.type == SentencePiece::kControl) tokens.push_back({.content = piece.text, .special = true});
   }
   return tokens;  // the first of a content counts
 }
@@ -152,17 +163,16 @@ std::string unigram_tokenizer_json(const std::filesystem::path& path, const Toke
                                  {"prepend_scheme", prefix_space ? "always" : "never"},
                                  {"split", true}};
   const OrderedJson split = {{"type", "WhitespaceSplit"}};
-  const OrderedJson pre_tokenizer = {{"type", "Sequence"},
-                                     {"pretokenizers", OrderedJson::array({split, metaspace})}};
+  // ALBERT's own tokenizer takes away all space but one between words (remove_space).
+  const OrderedJson words_and_metaspace = {{"type", "Sequence"},
+                                           {"pretokenizers", OrderedJson::array({split, metaspace})}};
   const OrderedJson vocabulary = {{"type", "Unigram"},
                                   {"unk_id", albert ? model.unknown_id : kXlmRobertaUnknownId},
                                   {"vocab", nullptr},
                                   {"byte_fallback", false}};
-  const OrderedJson normalizer = albert                        ? albert_normalizer(model, settings)
-                                 : model.character_map.empty() ? OrderedJson(nullptr)
-                                                               : character_map(model);
+  const OrderedJson normalizer = albert ? albert_normalizer(model, settings) : xlm_roberta_normalizer(model);
   return write_tokenizer_json(added, {.normalizer = normalizer,
-                                      .pre_tokenizer = pre_tokenizer,
+                                      .pre_tokenizer = albert ? words_and_metaspace : metaspace,
                                       .post_processor = processor,
                                       .decoder = metaspace,
                                       .model = vocabulary,
