@@ -81,11 +81,12 @@ class Finder {
  public:
   Finder(const fs::path& directory, std::vector<std::string>& notes) : directory_(directory), notes_(notes) {
     roots_.push_back(fs::canonical(directory));
-    const fs::path parent = roots_.front().parent_path();
+    // models--org--name/snapshots/<commit>: its files are links into models--org--name/blobs.
+    const fs::path snapshots = roots_.front().parent_path();
+    const fs::path blobs = snapshots.parent_path() / "blobs";
     std::error_code error;
-    if (parent.filename() == "snapshots") {
-      fs::path blobs = fs::canonical(parent.parent_path() / "blobs", error);
-      if (!error) roots_.push_back(std::move(blobs));
+    if (snapshots.filename() == "snapshots" && fs::is_directory(fs::symlink_status(blobs, error))) {
+      roots_.push_back(blobs);
     }
   }
 

@@ -84,15 +84,17 @@ class Collector {
         }
         return {};
       case TokenizerModel::kAlbertUnigram:
+        return make_unigram("spiece.model", settings);
       case TokenizerModel::kXlmRobertaUnigram:
-        for (const std::string_view name : {"spiece.model", "sentencepiece.bpe.model"}) {
-          if (const fs::path* model = file(name)) {
-            return made_of(name, settings, unigram_tokenizer_json(*model, settings, notes_));
-          }
-        }
-        return {};
+        return make_unigram("sentencepiece.bpe.model", settings);
     }
     return {};
+  }
+
+  std::string make_unigram(std::string_view name, const TokenizerSettings& settings) {
+    const fs::path* model = file(name);
+    return model == nullptr ? std::string()
+                            : made_of(name, settings, unigram_tokenizer_json(*model, settings, notes_));
   }
 
   std::string made_of(std::string_view from, const TokenizerSettings& settings, std::string text) {

@@ -44,7 +44,10 @@ struct Reader {
 
   void take_object(const Json& object) {
     for (std::size_t role = 0; role < kSpecialRoles.size(); ++role) {
-      if (const auto found = object.find(kSpecialRoles[role]); found != object.end()) stated[role] = *found;
+      const auto found = object.find(kSpecialRoles[role]);
+      if (found == object.end()) continue;
+      read_added_token(kSpecialRoles[role], *found, true);  // an error belongs to this file
+      stated[role] = *found;
     }
     for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
       if (const auto found = object.find(key); found != object.end()) take_additional(key, *found);
