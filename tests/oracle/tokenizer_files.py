@@ -7,6 +7,7 @@ present, give their words as vocab.txt, and real sentences are compared with the
 
   python tests/oracle/tokenizer_files.py        (BANTAM_BUILD_DIR, BANTAM_SOURCE_DIR, BANTAM_SHARED)
 """
+
 import json
 import os
 import pathlib
@@ -32,7 +33,9 @@ def make(folder, out):
 def recorded(folder):
     name = folder / "encoded.json"
     rows = json.loads((name if name.exists() else folder / "tokenized.json").read_text(encoding="utf-8"))
-    return [(row["text"], row["text_pair"], row.get("ids", row.get("input_ids")), row.get("type_ids")) for row in rows]
+    return [
+        (row["text"], row["text_pair"], row.get("ids", row.get("input_ids")), row.get("type_ids")) for row in rows
+    ]
 
 
 def compare(name, tokenizer, rows):
@@ -40,7 +43,9 @@ def compare(name, tokenizer, rows):
     for text, pair, ids, type_ids in rows:
         encoding = tokenizer.encode(text, pair)
         if encoding.ids != ids or (type_ids is not None and encoding.type_ids != type_ids):
-            wrong.append(f"  {text!r} {pair!r}: {encoding.ids} {encoding.type_ids}\n    transformers: {ids} {type_ids}")
+            wrong.append(
+                f"  {text!r} {pair!r}: {encoding.ids} {encoding.type_ids}\n    transformers: {ids} {type_ids}"
+            )
     print(f"{'ok  ' if not wrong else 'FAIL'} {name}: {len(rows)} texts, {len(wrong)} differ")
     print("\n".join(wrong[:MOST_SHOWN]), end="\n" if wrong else "")
     return not wrong and rows

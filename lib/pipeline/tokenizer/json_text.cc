@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "calibrate/utf8.h"
 
 namespace bantam {
 namespace {
@@ -15,25 +16,6 @@ std::string read_source_text(const std::filesystem::path& path, std::int64_t max
     fail("{}: is a Git-LFS pointer, not the file itself; fetch it with \"git lfs pull\"", path.string());
   }
   return text;
-}
-
-// Bytes of the UTF-8 sequence that starts at `at`, or 0 (Unicode 15, table 3-7: no surrogates, no overlong
-// forms).
-std::size_t sequence_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : static_cast<unsigned char>(0);
-  };
-  const unsigned char lead = byte(at);
-  if (lead < 0x80u) return 1;
-  if (lead < 0xc2u || lead > 0xf4u) return 0;
-  const std::size_t length = lead < 0xe0u ? 2 : lead < 0xf0u ? 3 : 4;
-  const unsigned char low = lead == 0xe0u ? 0xa0u : lead == 0xf0u ? 0x90u : 0x80u;
-  const unsigned char high = lead == 0xedu ? 0x9fu : lead == 0xf4u ? 0x8fu : 0xbfu;
-  if (byte(at + 1) < low || byte(at + 1) > high) return 0;
-  for (std::size_t i = 2; i < length; ++i) {
-    if ((byte(at + i) & 0xc0u) != 0x80u) return 0;
-  }
-  return length;
 }
 
 // Accepts everything that parses; remembers where it did not.
@@ -62,19 +44,8 @@ class Checker : public nlohmann::json_sax<Json> {
 
 std::string read_utf8_file(const std::filesystem::path& path, std::int64_t max_bytes) {
   std::string text = read_source_text(path, max_bytes);
-  if (const std::size_t at = find_wrong_utf8(text); at != text.npos) {
-    fail("{}: is not UTF-8 text at byte {}", path.string(), at + 1);
-  }
+  if (const auto at = invalid_utf8(text)) fail("{}: is not UTF-8 text at byte {}", path.string(), *at + 1);
   return text;
-}
-
-std::size_t find_wrong_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = sequence_length(text, at);
-    if (length == 0) return at;
-    at += length;
-  }
-  return text.npos;
 }
 
 void check_json_file(const std::filesystem::path& path, std::int64_t max_bytes) {

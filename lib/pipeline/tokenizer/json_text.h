@@ -11,9 +11,6 @@ namespace bantam {
 // path.
 std::string read_utf8_file(const std::filesystem::path& path, std::int64_t max_bytes);
 
-// The place of the first byte that is not UTF-8, or npos.
-std::size_t find_wrong_utf8(std::string_view text);
-
 // Refuses a file that is not JSON, by its path and the first wrong byte. Builds nothing, so a tokenizer.json
 // of 20 MB costs a tenth of a second and no memory beyond its text.
 void check_json_file(const std::filesystem::path& path, std::int64_t max_bytes);

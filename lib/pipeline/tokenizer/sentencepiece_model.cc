@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "pipeline/tokenizer/json_text.h"
+#include "calibrate/utf8.h"
 
 namespace bantam {
 namespace {
@@ -100,8 +100,7 @@ SentencePiece read_piece(Fields fields) {
       piece.type = static_cast<SentencePiece::Type>(fields.integer());
     }
   }
-  if (piece.text.empty() || find_wrong_utf8(piece.text) != piece.text.npos || !std::isfinite(piece.score))
-    fields.wrong();
+  if (piece.text.empty() || invalid_utf8(piece.text) || !std::isfinite(piece.score)) fields.wrong();
   return piece;
 }
 
