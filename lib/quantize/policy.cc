@@ -62,9 +62,9 @@ Decision default_decision(const Weight& weight, const WeightUses& uses, const Va
       return {variant.dtype == DtypeName::kUint8 ? Scheme::kDynamicUint8 : Scheme::kDynamicInt8, 8, 0, true};
     case DtypeName::kQ4:
     case DtypeName::kQ4F16:
-      // Values are averaged, not compared: their error reaches the output whole. On the trained encoders that were measured
-      // eight bits here take a third to two thirds of the KL away for 2 to 5 % more bytes (docs/quality.md).
-      if (weight.role == Role::kAttentionV) return blockwise(8, spec.width(), variant, false);
+      // Keys and values are the most sensitive per byte: on the trained encoders that were measured, eight bits here take
+      // three to four fifths of the KL away for 4 % more bytes (docs/quality.md).
+      if (weight.role == Role::kAttentionK || weight.role == Role::kAttentionV) return blockwise(8, spec.width(), variant, false);
       if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead || weight.role == Role::kHeadTransform) {
         return blockwise(8, spec.width(), variant, embedding);
       }
