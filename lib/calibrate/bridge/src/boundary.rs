@@ -115,8 +115,10 @@ pub unsafe fn guard<T>(error: *mut OwnedText, fallback: T, body: impl FnOnce() -
         Ok(Ok(value)) => return value,
         Ok(Err(message)) => message,
         Err(payload) => {
-            // The payload's destructor may panic as well: leave it alone.
-            std::mem::forget(payload);
+            // A destructor may panic as well; that of text does not. Leave any other payload alone.
+            if !payload.is::<&str>() && !payload.is::<String>() {
+                std::mem::forget(payload);
+            }
             let reason = PANIC.take().unwrap_or_else(|| "unknown reason".to_string());
             format!("the library gave up: {reason}")
         }
