@@ -215,7 +215,7 @@ class Recipes(Convert):
         kept = self.encodings(self.manifest(*flags), "q4")
         self.assertEqual(kept[QUERY], "float32")
         self.assertEqual(kept["bert.encoder.layer.1.output.dense.weight"], "float32")
-        self.assertTrue(kept["bert.encoder.layer.1.attention.self.key.weight"].startswith("int4/"))
+        self.assertTrue(kept["bert.encoder.layer.1.attention.output.dense.weight"].startswith("int4/"))
 
     def test_of_a_manifest_makes_the_same_bundle_again(self):
         rules = [{"role": "attention_q", "keep": True}]
