@@ -191,6 +191,20 @@ class Writer {
     live.panels.clear();
     live.panels.shrink_to_fit();
     if (unit.panel_bytes > 0) budget_.release(unit.panel_bytes);
+    if (unit.panel_end == unit.width) start_writeback(unit);
+  }
+
+  // The device works while the next tensors are encoded, so that the final sync finds little left to do.
+  void start_writeback(const Unit& unit) const {
+    constexpr std::int64_t kWorthACall = 1 << 20;
+    for (const CodecJob& job : unit.codecs) {
+      for (const PartJob& part : job.parts) {
+        if (part.spec.bytes() < kWorthACall) continue;
+        for (const Destination& to : part.destinations) {
+          file(to).start_writeback(to.offset, byte_size(to.stored, element_count(part.spec.shape)));
+        }
+      }
+    }
   }
 
   const File& file(const Destination& to) const { return files_[to.target][to.shard]; }
