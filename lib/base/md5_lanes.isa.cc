@@ -43,18 +43,25 @@ void round16(Lanes& a, Lanes& b, Lanes& c, Lanes& d, const Lanes* words) {
   }
 }
 
+// Rows i and i + 8 become rows 2i and 2i + 1, their elements interleaved. An element's row and column, written as one number of
+// eight bits, are rotated by one bit: four times is a transposition.
+void riffle(const Lanes* in, Lanes* out) {
+  for (int i = 0; i < 8; ++i) {
+    out[2 * i] = __builtin_shufflevector(in[i], in[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    out[2 * i + 1] = __builtin_shufflevector(in[i], in[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+}
+
 void md5_blocks(std::uint32_t (*state)[kMd5Lanes], const std::uint8_t* const* data, std::int64_t count) {
   Lanes s[4];
   std::memcpy(s, state, sizeof(s));
   for (std::int64_t block = 0; block < count; ++block) {
-    std::uint32_t transposed[16][kMd5Lanes];
-    for (std::size_t lane = 0; lane < kMd5Lanes; ++lane) {
-      std::uint32_t words[16];
-      std::memcpy(words, data[lane] + 64 * block, sizeof(words));
-      for (int i = 0; i < 16; ++i) transposed[i][lane] = words[i];
-    }
-    Lanes words[16];
-    std::memcpy(words, transposed, sizeof(words));
+    Lanes words[16], other[16];
+    for (std::size_t lane = 0; lane < kMd5Lanes; ++lane) std::memcpy(&words[lane], data[lane] + 64 * block, sizeof(Lanes));
+    riffle(words, other);
+    riffle(other, words);
+    riffle(words, other);
+    riffle(other, words);
     Lanes a = s[0], b = s[1], c = s[2], d = s[3];
     round16<0>(a, b, c, d, words);
     round16<1>(a, b, c, d, words);
