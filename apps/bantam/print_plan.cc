@@ -33,11 +33,6 @@ Table variants_table(const Plan& plan) {
   return table;
 }
 
-std::string encoding(const Weight& weight) {
-  if (weight.parts.size() == 1 && weight.codec->key() == float_codec()->key()) return std::string(name(weight.parts[0].stored));
-  return weight.codec->key();
-}
-
 std::string tensors_table(const Plan& plan) {
   std::vector<Table::Column> columns = {{"tensor"}, {"role"}, {"shape", Align::kRight}, {"source"}};
   for (const PlannedVariant& variant : plan.variants) {

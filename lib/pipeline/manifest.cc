@@ -26,7 +26,7 @@ Json tensor_entry(const PlannedVariant& variant, std::size_t index) {
           {"role", std::string(name(weight.role))},
           {"source_dtype", std::string(name(weight.source->spec().dtype))},
           {"shape", weight.source->spec().shape},
-          {"encoding", weight.codec->key()},
+          {"encoding", encoding(weight)},
           {"bytes", bytes},
           {"parts", std::move(parts)}};
 }

@@ -68,8 +68,7 @@ std::vector<Share> shares(const PlannedVariant& variant) {
   std::vector<Share> result;
   for (std::size_t w = 0; w < variant.graph.weights.size(); ++w) {
     const Weight& weight = variant.graph.weights[w];
-    std::string key = weight.codec->key();
-    if (key == float_codec()->key()) key = name(weight.parts[0].stored);
+    const std::string key = encoding(weight);
     auto found = std::find_if(result.begin(), result.end(), [&](const Share& s) { return s.encoding == key; });
     if (found == result.end()) found = result.insert(result.end(), {key, 0, 0});
     ++found->tensors;

@@ -69,6 +69,11 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   return plan;
 }
 
+std::string encoding(const Weight& weight) {
+  const std::string key = weight.codec->key();
+  return key == float_codec()->key() ? std::string(name(weight.parts.at(0).stored)) : key;
+}
+
 std::int64_t parameter_count(const Plan& plan) {
   std::int64_t count = 0;
   for (const Weight& weight : plan.model.graph.weights) count += element_count(weight.source->spec().shape);

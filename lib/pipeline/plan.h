@@ -43,6 +43,9 @@ struct Plan {
   std::vector<WriteTarget> write_targets(const std::filesystem::path& onnx_directory) const;
 };
 
+// How a planned weight is stored: "float16", "int4/block=32/symmetric/search".
+std::string encoding(const Weight& weight);
+
 struct PlannedFile {
   std::string name;  // relative to the bundle
   std::int64_t bytes = 0;

@@ -84,6 +84,7 @@ class BundleWriter {
       const fs::path to = root_ / file.name;
       fs::create_directories(to.parent_path());
       const std::string text = file.copy_of.empty() ? file.text : read_text_file(file.copy_of, file.bytes);
+      if (std::ssize(text) != file.bytes) fail("{}: changed while it was copied; try again", file.copy_of.string());
       write_text_file(to, text);
     }
   }

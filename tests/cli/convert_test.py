@@ -4,12 +4,13 @@ import hashlib
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import tempfile
 import unittest
 
 from bantam_cli import ROOT, run
-from checkpoints import QUERY, write_checkpoint
+from checkpoints import ENTRIES, QUERY, write_checkpoint
 
 MODEL = ROOT / "testdata/sst2-bert-tiny"
 EVERY_DTYPE = "fp32,fp16,q8,int8,uint8,q4,q4f16"
@@ -165,6 +166,23 @@ class Checks(Convert):
         out = pathlib.Path(tempfile.mkdtemp(dir=self.folder)) / "out"
         result = run("convert", self.source, "-o", out, "-q", "--json")
         self.assertEqual(result.stdout, (out / "bantam.json").read_text())
+
+
+class Halves(Convert):
+    def test_weights_beyond_float16_stay_float32_and_are_named(self):
+        entries = dict(ENTRIES)
+        bias = "bert.encoder.layer.0.intermediate.dense.bias"
+        _, shape, data = entries[bias]
+        entries[bias] = ("F32", shape, struct.pack("<f", -70000.0) + data[4:])
+        source = write_checkpoint(self.folder / "large", entries=entries)
+        out = self.folder / "halves"
+        result = run("convert", source, "-o", out, "--dtype", "fp16,q4f16")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for dtype in ("fp16", "q4f16"):
+            self.assertIn(f"bantam: note: {dtype}: {bias}: holds 70000, beyond float16; kept in float32\n", result.stderr)
+        for variant in json.loads((out / "bantam.json").read_text())["variants"]:
+            wide = {tensor["name"] for tensor in variant["tensors"] for part in tensor["parts"] if part["dtype"] == "float32"}
+            self.assertEqual(wide, {bias})
 
 
 class Recipes(Convert):
