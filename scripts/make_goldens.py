@@ -156,10 +156,14 @@ def main():
     tasks = []
     for name, task, cases in [
         ("bert-text-classification-tokenizer", "text-classification", lambda path: text_classification(path, WORDS)),
+        ("bert-text-classification-vocab-uncased", "text-classification", lambda path: text_classification(path, WORDS)),
         ("bert-token-classification-tokenizer", "token-classification", token_classification),
+        ("bert-token-classification-vocab-cased", "token-classification", token_classification),
         ("bert-fill-mask-tokenizer", "fill-mask", fill_mask),
         ("distilbert-question-answering-tokenizer", "question-answering", question_answering),
+        ("distilbert-question-answering-vocab-cased", "question-answering", question_answering),
         ("bert-feature-extraction-sentence-mean", "feature-extraction", lambda path: feature_extraction(path, WORDS)),
+        ("mpnet-feature-extraction-sentence-vocab", "feature-extraction", lambda path: feature_extraction(path, WORDS)),
     ]:
         tasks.append({"source": f"fixtures/{name}", "task": task, "cases": list(cases(fixtures / name))})
     tasks.append({"source": "shared/models/stsb-bert-mini", "task": "feature-extraction",
