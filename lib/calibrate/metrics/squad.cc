@@ -4,37 +4,15 @@
 #include <map>
 #include <vector>
 
-#include "base/error.h"
-#include "calibrate/bridge_text.h"
+#include "calibrate/unicode.h"
 #include "calibrate/utf8.h"
 
 namespace bantam {
 namespace {
 
-bool is_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
-std::string lower(std::string_view text) {
-  if (is_ascii(text)) {
-    std::string result(text);
-    for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return result;
-  }
-  const BantamOwnedText result = bantam_text_lowercase(borrow(text));
-  if (result.data == nullptr)
-    fail("an answer is not UTF-8, or this build has no Unicode tables (-DBANTAM_TOKENIZERS=OFF)");
-  return take(result);
-}
-
 bool is_punctuation(char32_t c) {
   return (c >= 0x21 && c <= 0x2f) || (c >= 0x3a && c <= 0x40) || (c >= 0x5b && c <= 0x60) ||
          (c >= 0x7b && c <= 0x7e);
-}
-
-bool is_word_character(char32_t c) {
-  if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  return bantam_text_is_alphanumeric(static_cast<std::uint32_t>(c));
 }
 
 // Appends `run`, a longest run of word characters or of others, unless it is an article; then a blank takes
@@ -75,7 +53,7 @@ AnswerScore compare(std::string_view prediction, std::string_view answer) {
 }  // namespace
 
 std::string normalize_answer(std::string_view answer) {
-  const std::string low = lower(answer);
+  const std::string low = lowercase(answer);
   std::string bare;
   for (const char c : low) {
     if (!is_punctuation(static_cast<unsigned char>(c))) bare.push_back(c);
