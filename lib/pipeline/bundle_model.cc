@@ -1,0 +1,102 @@
+#include "pipeline/bundle_model.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/convert_kernels.h"
+#include "base/error.h"
+
+namespace bantam {
+namespace {
+
+struct TokenInput {
+  std::string_view name;
+  std::vector<std::int64_t> Encoding::*values;
+};
+constexpr std::array kTokenInputs{
+    TokenInput{"input_ids", &Encoding::ids},
+    TokenInput{"attention_mask", &Encoding::attention_mask},
+    TokenInput{"token_type_ids", &Encoding::type_ids},
+};
+
+}  // namespace
+
+const InspectedVariant& BundleModel::variant(std::string_view dtype) const {
+  if (dtype.empty()) dtype = contents.default_dtype;
+  const auto found = std::ranges::find(contents.variants, dtype, &InspectedVariant::dtype);
+  if (found != contents.variants.end()) return *found;
+  std::vector<std::string> held;
+  for (const InspectedVariant& variant : contents.variants) held.push_back(variant.dtype);
+  fail("{}: holds no {}; it has {}", root.string(), quote(dtype), fmt::join(held, ", "));
+}
+
+Session BundleModel::open(const InspectedVariant& variant, const SessionOptions& options) const {
+  return Session::open(root / variant.file, options);
+}
+
+BundleModel open_bundle(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error) && !std::filesystem::exists(path / "bantam.json", error)) {
+    fail("{}: is not a bundle (it holds no bantam.json); bantam convert makes one", path.string());
+  }
+  Inspection contents = inspect(path.string());
+  const Task task = parse_task(contents.task);
+  return {path, std::move(contents), Config::read(path / "config.json"), task};
+}
+
+Tensors token_inputs(std::span<const IoSpec> inputs, std::span<const Encoding> encodings) {
+  BANTAM_ASSERT(!encodings.empty());
+  const std::int64_t batch = std::ssize(encodings);
+  const std::int64_t length = encodings.front().size();
+  Tensors tensors;
+  for (const IoSpec& input : inputs) {
+    const auto known = std::ranges::find(kTokenInputs, input.name, &TokenInput::name);
+    if (known == kTokenInputs.end()) fail("the graph wants {}, which text does not give", quote(input.name));
+    std::vector<std::int64_t> values;
+    for (const Encoding& encoding : encodings) {
+      BANTAM_ASSERT(encoding.size() == length);
+      const std::vector<std::int64_t>& row = encoding.*known->values;
+      values.insert(values.end(), row.begin(), row.end());
+    }
+    tensors.emplace(input.name, Tensor::of<std::int64_t>({batch, length}, values));
+  }
+  return tensors;
+}
+
+Tensor batch_row(const Tensor& tensor, std::int64_t row) {
+  BANTAM_ASSERT(tensor.rank() > 0 && row >= 0 && row < tensor.dim(0));
+  const auto bytes = tensor.bytes().size() / static_cast<std::size_t>(tensor.dim(0));
+  Shape shape = tensor.shape();
+  shape[0] = 1;
+  return Tensor::copy_of(tensor.dtype(), std::move(shape),
+                         tensor.bytes().subspan(static_cast<std::size_t>(row) * bytes, bytes));
+}
+
+std::vector<float> to_floats(const Tensor& tensor) {
+  std::vector<float> values(static_cast<std::size_t>(tensor.count()));
+  switch (tensor.dtype()) {
+    case DType::kF32:
+      std::ranges::copy(tensor.data<float>(), values.begin());
+      break;
+    case DType::kF16:
+      convert_kernels().fp16_to_float(tensor.data<std::uint16_t>().data(), values.data(), tensor.count());
+      break;
+    case DType::kBF16:
+      convert_kernels().bf16_to_float(tensor.data<std::uint16_t>().data(), values.data(), tensor.count());
+      break;
+    default:
+      fail("a tensor of {} where floats were expected", name(tensor.dtype()));
+  }
+  return values;
+}
+
+const Tensor& output(const Tensors& outputs, std::string_view name) {
+  const auto found = outputs.find(name);
+  if (found == outputs.end()) fail("the graph has no output {}", quote(name));
+  return found->second;
+}
+
+}  // namespace bantam
