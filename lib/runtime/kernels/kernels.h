@@ -58,6 +58,12 @@ struct VectorKernels {
   void (*activate)(Activation activation, const float* in, float* out, std::int64_t count);
   // in-place softmax of one row; `log`: its logarithm. A row of -infinity becomes NaN, as numpy's.
   void (*softmax)(float* row, std::int64_t count, bool log);
+  // row = softmax(scale * row) in place, where the denominator also counts exp(sink) (-infinity: nothing).
+  // scale > 0. A row in which everything is -infinity becomes zeros.
+  void (*attention_softmax)(float* row, std::int64_t count, float scale, float sink);
+  // Sum of a[i] * b[i]; y[i] += alpha * x[i].
+  float (*dot)(const float* a, const float* b, std::int64_t count);
+  void (*axpy)(float alpha, const float* x, float* y, std::int64_t count);
   // out = (x - mean) / sqrt(variance + epsilon) * gain + shift; gain and shift may be null. Without `center`
   // the mean is taken as 0 (RMS normalization). Writes mean and 1 / sqrt(...) where asked.
   void (*normalize)(const float* x, const float* gain, const float* shift, float epsilon, bool center,

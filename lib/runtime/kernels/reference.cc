@@ -117,6 +117,25 @@ void softmax(float* row, std::int64_t count, bool log) {
       [&](double x) { return log ? x - high - std::log(total) : std::exp(x - high) / total; });
 }
 
+void attention_softmax(float* row, std::int64_t count, float scale, float sink) {
+  double high = sink;
+  for (std::int64_t i = 0; i < count; ++i) high = std::max(high, static_cast<double>(row[i]) * scale);
+  double total = std::isinf(high) ? 1 : std::exp(sink - high);
+  for (std::int64_t i = 0; i < count && !std::isinf(high); ++i)
+    total += std::exp(static_cast<double>(row[i]) * scale - high);
+  map(row, row, count, [&](double x) { return std::isinf(high) ? 0.0 : std::exp(x * scale - high) / total; });
+}
+
+float dot(const float* a, const float* b, std::int64_t count) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * b[i];
+  return static_cast<float>(sum);
+}
+
+void axpy(float alpha, const float* x, float* y, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] += alpha * x[i];
+}
+
 void normalize(const float* x, const float* gain, const float* shift, float epsilon, bool center, float* out,
                std::int64_t count, float* mean_out, float* inverse_out) {
   double mean = 0;
@@ -155,17 +174,17 @@ void quantize(const float* in, float scale, std::int32_t zero, T* out, std::int6
 }  // namespace
 
 const Kernels& reference_kernels() {
-  static const Kernels table = {
-      {4, kColumns, tile},
-      {2, kIntegerColumns, 1, integer_tile, to_float},
-      {kColumns, decode, nbits_row},
-      {[](const float* in, float* out, std::int64_t count) {
-         map(in, out, count, [](double x) { return std::exp(x); });
-       },
-       [](const float* in, float* out, std::int64_t count) {
-         map(in, out, count, [](double x) { return std::erf(x); });
-       },
-       activate, softmax, normalize, min_max, quantize<std::uint8_t>, quantize<std::int8_t>}};
+  static const Kernels table = {{4, kColumns, tile},
+                                {2, kIntegerColumns, 1, integer_tile, to_float},
+                                {kColumns, decode, nbits_row},
+                                {[](const float* in, float* out, std::int64_t count) {
+                                   map(in, out, count, [](double x) { return std::exp(x); });
+                                 },
+                                 [](const float* in, float* out, std::int64_t count) {
+                                   map(in, out, count, [](double x) { return std::erf(x); });
+                                 },
+                                 activate, softmax, attention_softmax, dot, axpy, normalize, min_max,
+                                 quantize<std::uint8_t>, quantize<std::int8_t>}};
   return table;
 }
 

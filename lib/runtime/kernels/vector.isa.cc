@@ -186,6 +186,29 @@ void softmax(float* row, std::int64_t count, bool log) {
   for (std::int64_t i = 0; i < count; ++i) row[i] *= inverse;
 }
 
+void attention_softmax(float* row, std::int64_t count, float scale, float sink) {
+  float low = 0.0f;
+  float high = 0.0f;
+  min_max(row, count, &low, &high);
+  high = larger(high * scale, sink);
+  if (high == -kInfinity) {
+    for (std::int64_t i = 0; i < count; ++i) row[i] = row[i] == row[i] ? 0.0f : row[i];
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) row[i] = exp_of(fma(row[i], scale, -high));
+  const float total = sum(count, [&](std::int64_t i) { return row[i]; }) + exp_of(sink - high);
+  const float inverse = 1.0f / total;
+  for (std::int64_t i = 0; i < count; ++i) row[i] *= inverse;
+}
+
+float dot(const float* a, const float* b, std::int64_t count) {
+  return sum(count, [&](std::int64_t i) { return a[i] * b[i]; });
+}
+
+void axpy(float alpha, const float* x, float* y, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] = fma(alpha, x[i], y[i]);
+}
+
 void normalize(const float* x, const float* gain, const float* shift, float epsilon, bool center, float* out,
                std::int64_t count, float* mean_out, float* inverse_out) {
   const float scale = 1.0f / static_cast<float>(count);
@@ -227,6 +250,9 @@ const VectorKernels kVectorKernels = {map<exp_of>,
                                       map<erf_of>,
                                       activate,
                                       softmax,
+                                      attention_softmax,
+                                      dot,
+                                      axpy,
                                       normalize,
                                       min_max,
                                       quantize<std::uint8_t, 0, 255>,

@@ -166,8 +166,11 @@ void gather_block_quantized(OpRun& run, const GatherAttributes& attributes) {
   const std::int64_t dim = logical[static_cast<std::size_t>(gather_axis)];
   std::vector<std::int64_t> rows = to_integers(indices);
   for (std::int64_t& row : rows) {
-    if (row < -dim || row >= dim) fail("index {} is not in an axis of {}", row, dim);
-    if (row < 0) row += dim;
+    if (row < -dim || row >= dim) {
+      row = -1;  // by its definition the op gives zeros there
+    } else if (row < 0) {
+      row += dim;
+    }
   }
   Shape shape(logical.begin(), logical.begin() + gather_axis);
   shape.insert(shape.end(), indices.shape().begin(), indices.shape().end());
@@ -183,8 +186,12 @@ void gather_block_quantized(OpRun& run, const GatherAttributes& attributes) {
   parallel_pieces(run.pool(), total, kElementGrain / std::max<std::int64_t>(inner, 1),
                   [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t item = begin; item < end; ++item) {
-                      const std::int64_t row = item / std::ssize(rows) * dim +
-                                               rows[static_cast<std::size_t>(item % std::ssize(rows))];
+                      const std::int64_t index = rows[static_cast<std::size_t>(item % std::ssize(rows))];
+                      if (index < 0) {
+                        std::fill_n(out + item * inner, inner, 0.0f);
+                        continue;
+                      }
+                      const std::int64_t row = item / std::ssize(rows) * dim + index;
                       for (std::int64_t i = 0; i < inner; ++i) {
                         const std::int64_t at = row * inner + i;
                         const std::int64_t line = at / q_inner / q_dim;
