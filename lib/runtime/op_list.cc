@@ -3,14 +3,15 @@
 #include <string>
 #include <utility>
 
+#include "runtime/fuse.h"
 #include "runtime/op.h"
 #include "runtime/ops/ops.h"
 
 namespace bantam {
 
 std::optional<std::int64_t> newest_opset(std::string_view domain) {
-  if (domain.empty()) return 26;
-  if (domain == "com.microsoft") return 1;
+  if (domain.empty()) return 28;
+  if (domain == "com.microsoft" || domain == kInternalDomain) return 1;
   return std::nullopt;
 }
 

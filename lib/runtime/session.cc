@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "graph/onnx_import.h"
 #include "runtime/constants.h"
+#include "runtime/fuse.h"
 #include "runtime/program.h"
 
 namespace bantam {
@@ -49,6 +50,11 @@ struct Session::State {
         memory(options.memory_limit > 0 ? options.memory_limit : default_memory_limit()),
         pool(options.threads > 0 ? options.threads : available_threads()) {
     graph.check();
+    for (const Node& node : graph.nodes) {
+      if (node.domain == kInternalDomain)
+        fail("{}: the domain {} is reserved", describe(node), kInternalDomain);
+    }
+    if (options.fuse && !options.emulate_fp16) bantam::fuse(graph);
     constants.emplace(graph, options, memory);
     program = compile(graph, *constants, options, memory, pool);
     for (const ValueId id : graph.outputs) constants->constant(id);  // run() only looks, from any thread

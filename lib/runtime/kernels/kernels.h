@@ -61,6 +61,8 @@ struct VectorKernels {
   // row = softmax(scale * row) in place, where the denominator also counts exp(sink) (-infinity: nothing).
   // scale > 0. A row in which everything is -infinity becomes zeros.
   void (*attention_softmax)(float* row, std::int64_t count, float scale, float sink);
+  // out[i] = a[i] + b[i]; out may be a or b.
+  void (*add)(const float* a, const float* b, float* out, std::int64_t count);
   // Sum of a[i] * b[i]; y[i] += alpha * x[i].
   float (*dot)(const float* a, const float* b, std::int64_t count);
   void (*axpy)(float alpha, const float* x, float* y, std::int64_t count);

@@ -126,6 +126,10 @@ void attention_softmax(float* row, std::int64_t count, float scale, float sink) 
   map(row, row, count, [&](double x) { return std::isinf(high) ? 0.0 : std::exp(x * scale - high) / total; });
 }
 
+void add(const float* a, const float* b, float* out, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
+}
+
 float dot(const float* a, const float* b, std::int64_t count) {
   double sum = 0;
   for (std::int64_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * b[i];
@@ -183,7 +187,7 @@ const Kernels& reference_kernels() {
                                  [](const float* in, float* out, std::int64_t count) {
                                    map(in, out, count, [](double x) { return std::erf(x); });
                                  },
-                                 activate, softmax, attention_softmax, dot, axpy, normalize, min_max,
+                                 activate, softmax, attention_softmax, add, dot, axpy, normalize, min_max,
                                  quantize<std::uint8_t>, quantize<std::int8_t>}};
   return table;
 }

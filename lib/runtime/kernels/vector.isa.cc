@@ -201,6 +201,10 @@ void attention_softmax(float* row, std::int64_t count, float scale, float sink) 
   for (std::int64_t i = 0; i < count; ++i) row[i] *= inverse;
 }
 
+void add(const float* a, const float* b, float* out, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
+}
+
 float dot(const float* a, const float* b, std::int64_t count) {
   return sum(count, [&](std::int64_t i) { return a[i] * b[i]; });
 }
@@ -251,6 +255,7 @@ const VectorKernels kVectorKernels = {map<exp_of>,
                                       activate,
                                       softmax,
                                       attention_softmax,
+                                      add,
                                       dot,
                                       axpy,
                                       normalize,

@@ -129,12 +129,18 @@ struct Min {
 struct FloorMod {
   template <typename T>
   T operator()(T a, T b) const {
-    if (b == 0) fail("integer division by zero");
-    if constexpr (std::is_signed_v<T>) {
-      if (b == T{-1}) return 0;
+    if constexpr (std::is_floating_point_v<T>) {
+      const T rest = std::fmod(a, b);
+      if (rest == T{0}) return std::copysign(T{0}, b);
+      return (rest < T{0}) != (b < T{0}) ? rest + b : rest;
+    } else {
+      if (b == 0) fail("integer division by zero");
+      if constexpr (std::is_signed_v<T>) {
+        if (b == T{-1}) return 0;
+      }
+      const T rest = static_cast<T>(a % b);
+      return rest != 0 && ((rest < 0) != (b < 0)) ? static_cast<T>(rest + b) : rest;
     }
-    const T rest = static_cast<T>(a % b);
-    return rest != 0 && ((rest < 0) != (b < 0)) ? static_cast<T>(rest + b) : rest;
   }
 };
 // The sign of the result follows the dividend, as in C.
@@ -170,16 +176,20 @@ struct BitwiseXor {
     return static_cast<T>(a ^ b);
   }
 };
+// Shifts by more than the width, or by a negative count, leave what the sign alone fills in.
 struct ShiftLeft {
   template <typename T>
   T operator()(T a, T b) const {
-    return b >= sizeof(T) * 8 ? T{0} : static_cast<T>(a << b);
+    if (b < T{0} || static_cast<std::uint64_t>(b) >= sizeof(T) * 8) return T{0};
+    return static_cast<T>(static_cast<std::uint64_t>(a) << b);
   }
 };
 struct ShiftRight {
   template <typename T>
   T operator()(T a, T b) const {
-    return b >= sizeof(T) * 8 ? T{0} : static_cast<T>(a >> b);
+    if (b < T{0} || static_cast<std::uint64_t>(b) >= sizeof(T) * 8)
+      return a < T{0} ? static_cast<T>(-1) : T{0};
+    return static_cast<T>(a >> b);
   }
 };
 struct PRelu {
@@ -190,16 +200,16 @@ struct PRelu {
 };
 
 RunFn make_mod(OpNode& node) {
-  return node.flag("fmod", false) ? make_number<TruncMod>(node) : make_integer<FloorMod>(node);
+  if (node.flag("fmod", false)) return make_number<TruncMod>(node);
+  return node.opset() >= 28 ? make_number<FloorMod>(node) : make_integer<FloorMod>(node);
 }
 
 RunFn make_bit_shift(OpNode& node) {
   const std::string direction = node.text("direction");
-  if (direction == "LEFT")
-    return make_binary<ShiftLeft, std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>(node);
-  if (direction == "RIGHT")
-    return make_binary<ShiftRight, std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>(node);
-  fail("attribute direction is \"{}\" where LEFT or RIGHT was expected", direction);
+  if (direction != "LEFT" && direction != "RIGHT") {
+    fail("attribute direction is \"{}\" where LEFT or RIGHT was expected", direction);
+  }
+  return direction == "LEFT" ? make_integer<ShiftLeft>(node) : make_integer<ShiftRight>(node);
 }
 
 // Base and exponent may differ in type; the result has the type of the base.
@@ -244,6 +254,19 @@ RunFn make_pow(OpNode& node) {
           }
         });
       });
+    });
+  };
+}
+
+// a * sigmoid(alpha * a) * b, without broadcasting.
+RunFn make_swiglu(OpNode& node) {
+  node.expect_inputs(2, 2);
+  node.expect_outputs(1, 1);
+  const float alpha = node.real("alpha", 1.0f);
+  return [=](OpRun& run) {
+    expect_shape(run.input(1), run.input(0).shape(), "B");
+    visit_types<float, double>(run.input(0).dtype(), [&]<typename T>() {
+      apply<T>(run, [&](T a, T b) { return a / (T{1} + std::exp(-static_cast<T>(alpha) * a)) * b; });
     });
   };
 }
@@ -300,6 +323,7 @@ std::span<const OpDef> binary_ops() {
       {"", "Pow", 7, make_pow},
       {"", "Sub", 7, make_number<Sub>},
       {"", "Sum", 8, make_variadic<Add>},
+      {"", "SwiGLU", 28, make_swiglu},
   };
   return kOps;
 }

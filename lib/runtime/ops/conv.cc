@@ -1,20 +1,11 @@
 // Convolutions over any number of spatial axes, grouped and dilated.
 #include "runtime/kernels/gemm.h"
 #include "runtime/ops/common.h"
+#include "runtime/ops/conv_shape.h"
 #include "runtime/ops/ops.h"
 #include "runtime/ops/window.h"
 
 namespace bantam {
-namespace {
-
-// Output positions that one task computes: a few panels of the matrix kernel.
-constexpr std::int64_t kPositions = 192;
-
-struct ConvShape {
-  Window window;
-  std::int64_t batch, groups, in_channels, out_channels;  // channels per group
-  Shape output;
-};
 
 ConvShape conv_shape(const WindowAttributes& attributes, std::int64_t groups, const Shape& x,
                      const Shape& w) {
@@ -24,13 +15,18 @@ ConvShape conv_shape(const WindowAttributes& attributes, std::int64_t groups, co
   if (!attributes.kernel.empty() && attributes.kernel != kernel) {
     fail("kernel_shape {} with a weight of {}", to_string(attributes.kernel), to_string(w));
   }
-  if (groups < 1 || w[0] % groups != 0 || x[1] != w[1] * groups) {
+  if (groups < 1 || groups > std::max<std::int64_t>(x[1], 1) || w[0] % groups != 0 || x[1] != w[1] * groups) {
     fail("{} groups for an input of {} and a weight of {}", groups, to_string(x), to_string(w));
   }
   ConvShape shape = {place_window(attributes, kernel, x), x[0], groups, w[1], w[0] / groups, {x[0], w[0]}};
   shape.output.insert(shape.output.end(), shape.window.output.begin(), shape.window.output.end());
   return shape;
 }
+
+namespace {
+
+// Output positions that one task computes: a few panels of the matrix kernel.
+constexpr std::int64_t kPositions = 192;
 
 // Columns [first, first + count) of the matrix [in_channels * taps, positions] of all values under the
 // window, in the panels of the matrix kernel ("im2col", made where it is used).

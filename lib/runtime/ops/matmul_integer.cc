@@ -2,7 +2,9 @@
 // floats.
 #include <cmath>
 
+#include "runtime/fuse.h"
 #include "runtime/kernels/gemm_s8.h"
+#include "runtime/ops/activation.h"
 #include "runtime/ops/common.h"
 #include "runtime/ops/dynamic_quantize.h"
 #include "runtime/ops/matmul.h"
@@ -222,6 +224,38 @@ RunFn make_matmul_integer_to_float(OpNode& node) {
   };
 }
 
+// What a fusion makes of MatMulInteger, Cast, Mul and Add: inputs are A, B, their zero points, the product of
+// their scales (one, or one per column) and a bias.
+RunFn make_fused_integer(OpNode& node) {
+  node.expect_inputs(5, 6);
+  node.expect_outputs(1, 1);
+  const Activation activation = activation_of(node);
+  const auto right = std::make_shared<const RightSide>(node, 1);
+  return [right, activation](OpRun& run) {
+    const Tensor& a = run.input(0);
+    expect_bytes(a, "A");
+    const MatMulShape shape = right->shape_for(run, a);
+    const std::vector<float> scales = scales_of(run.input(4), shape.n, "the product");
+    const std::vector<std::int32_t> b_zeros =
+        zeros_of(run.optional_input(3), right->typed(run), shape.n, "B");
+    const Tensor* bias = run.optional_input(5);
+    if (bias != nullptr) expect_shape(*bias, {shape.n}, "the bias");
+    float* c = run.output(0, DType::kF32, shape.output).mutable_data<float>().data();
+    right->for_each(
+        run, shape, [&](std::int64_t part, std::int64_t rows, const PackedS8& b, std::int64_t row) {
+          const std::vector<std::int32_t> a_zeros = left_zeros(run.optional_input(2), a, shape, rows);
+          IntegerOutput output;
+          output.c = c + row * shape.n;
+          output.stride = shape.n;
+          if (!all_zero(b_zeros)) output.b_zeros = b_zeros.data();
+          output.scales = scales.data();
+          if (bias != nullptr) output.bias = bias->data<float>().data();
+          output.activation = activation;
+          gemm_s8(left_side(a, shape, part, rows, a_zeros), b, output, run.memory(), run.pool());
+        });
+  };
+}
+
 RunFn make_dynamic_quantize_matmul(OpNode& node) {
   node.expect_inputs(3, 5);
   node.expect_outputs(1, 1);
@@ -328,6 +362,7 @@ std::span<const OpDef> matmul_integer_ops() {
   static constexpr OpDef kOps[] = {
       {"", "MatMulInteger", 10, make_matmul_integer},
       {"", "QLinearMatMul", 10, make_qlinear_matmul},
+      {kInternalDomain, "MatMulInteger", 1, make_fused_integer},
       {"com.microsoft", "DynamicQuantizeMatMul", 1, make_dynamic_quantize_matmul},
       {"com.microsoft", "MatMulIntegerToFloat", 1, make_matmul_integer_to_float},
       {"com.microsoft", "QGemm", 1, make_qgemm},

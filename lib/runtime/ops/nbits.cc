@@ -1,5 +1,7 @@
 // Weights of 2, 4 and 8 bits in blocks: MatMulNBits and GatherBlockQuantized.
+#include "runtime/fuse.h"
 #include "runtime/kernels/gemm_nbits.h"
+#include "runtime/ops/activation.h"
 #include "runtime/ops/common.h"
 #include "runtime/ops/ops.h"
 #include "runtime/ops/packed.h"
@@ -11,6 +13,7 @@ struct NbitsAttributes {
   std::int64_t k, n, block;
   int bits;
   bool int8_activations;
+  Activation activation;
 };
 
 int checked_bits(std::int64_t bits) {
@@ -61,8 +64,9 @@ bool wants_int8(OpNode& node) {
 RunFn make_matmul_nbits(OpNode& node) {
   node.expect_inputs(3, 6);
   node.expect_outputs(1, 1);
-  NbitsAttributes attributes = {node.integer("K"), node.integer("N"), node.integer("block_size"),
-                                checked_bits(node.integer("bits", 4)), wants_int8(node)};
+  NbitsAttributes attributes = {node.integer("K"),          node.integer("N"),
+                                node.integer("block_size"), checked_bits(node.integer("bits", 4)),
+                                wants_int8(node),           activation_of(node)};
   if (attributes.k < 1 || attributes.k > INT32_MAX || attributes.n < 1 || attributes.n > INT32_MAX)
     fail("K {} and N {} are not possible", attributes.k, attributes.n);
   check_block(attributes.block);
@@ -86,6 +90,7 @@ RunFn make_matmul_nbits(OpNode& node) {
                                               : pack(attributes, run.input(1), run.input(2),
                                                      run.optional_input(3), table, run.memory(), run.pool());
     Epilogue epilogue;
+    epilogue.activation = attributes.activation;
     if (const Tensor* bias = run.optional_input(5)) {
       expect_shape(*bias, {attributes.n}, "the bias");
       epilogue.bias = bias->data<float>().data();
@@ -220,6 +225,7 @@ RunFn make_gather_block_quantized(OpNode& node) {
 
 std::span<const OpDef> nbits_ops() {
   static constexpr OpDef kOps[] = {
+      {kInternalDomain, "MatMulNBits", 1, make_matmul_nbits},
       {"com.microsoft", "GatherBlockQuantized", 1, make_gather_block_quantized},
       {"com.microsoft", "MatMulNBits", 1, make_matmul_nbits},
   };

@@ -129,13 +129,17 @@ RunFn make_space_to_depth(OpNode& node) {
   node.expect_inputs(1, 1);
   node.expect_outputs(1, 1);
   const std::int64_t block = node.integer("blocksize");
+  const std::string mode = node.opset() >= 28 ? node.text("mode", "DCR") : "DCR";
+  if (mode != "DCR" && mode != "CRD") fail("attribute mode is \"{}\" where DCR or CRD was expected", mode);
+  const std::vector<std::int64_t> order = mode == "DCR" ? std::vector<std::int64_t>{0, 3, 5, 1, 2, 4}
+                                                        : std::vector<std::int64_t>{0, 1, 3, 5, 2, 4};
   return [=](OpRun& run) {
     const Tensor& x = run.input(0);
     expect_rank(x, 4, "the input");
     const Shape& s = x.shape();
     if (block < 1 || s[2] % block != 0 || s[3] % block != 0) fail("{} in blocks of {}", to_string(s), block);
-    const Tensor moved = transposed(x.reshaped({s[0], s[1], s[2] / block, block, s[3] / block, block}),
-                                    std::vector<std::int64_t>{0, 3, 5, 1, 2, 4}, run.memory(), run.pool());
+    const Tensor split = x.reshaped({s[0], s[1], s[2] / block, block, s[3] / block, block});
+    const Tensor moved = transposed(split, order, run.memory(), run.pool());
     run.set_output(0, moved.reshaped({s[0], s[1] * block * block, s[2] / block, s[3] / block}));
   };
 }
