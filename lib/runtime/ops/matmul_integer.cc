@@ -227,7 +227,8 @@ RunFn make_matmul_integer_to_float(OpNode& node) {
 // What a fusion makes of MatMulInteger, Cast, Mul and Add: inputs are A, B, their zero points, the product of
 // their scales (one, or one per column) and a bias.
 RunFn make_fused_integer(OpNode& node) {
-  node.expect_inputs(5, 6);
+  node.expect_inputs(2, 6);  // the zero points may be left out
+  if (!node.has_input(4)) fail("input 4 is missing");
   node.expect_outputs(1, 1);
   const Activation activation = activation_of(node);
   const auto right = std::make_shared<const RightSide>(node, 1);

@@ -337,7 +337,8 @@ void group_query_attention(OpRun& run, const GroupQuery& settings, const Kernels
 }
 
 RunFn make_group_query(OpNode& node) {
-  node.expect_inputs(7, 16);
+  node.expect_inputs(1, 16);  // key and value may be packed into the query
+  if (node.has_input(1) != node.has_input(2)) fail("key and value belong together");
   if (!node.has_input(0) || !node.has_input(5) || !node.has_input(6))
     fail("query, seqlens_k and total_sequence_length are needed");
   node.expect_outputs(1, 4);
