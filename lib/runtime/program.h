@@ -45,6 +45,9 @@ Program compile(const Graph& graph, Constants& constants, const SessionOptions& 
 void run_step(const Step& step, std::span<const OpInput> inputs, std::span<OpOutput> outputs,
               const SessionOptions& options, Memory& memory, ThreadPool& pool);
 
+// A float32 tensor as it would be after being stored as fp16.
+Tensor rounded_to_fp16(const Tensor& tensor, Memory& memory, ThreadPool& pool);
+
 // "node encoder/MatMul (MatMul)", for errors.
 std::string describe(const Node& node);
 

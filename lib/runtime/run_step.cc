@@ -7,17 +7,16 @@
 namespace bantam {
 namespace {
 
-// Every float32 edge as it would be when it were stored as fp16: overflows become infinities.
-void round_to_fp16(Tensor& tensor, ThreadPool& pool) {
+// Every float32 edge as it would be when it were stored as fp16: overflows become infinities. `to` may be
+// `from`.
+void round_to_fp16(const float* from, float* to, std::int64_t count, ThreadPool& pool) {
   constexpr std::int64_t kPiece = 4096;
-  float* values = tensor.mutable_data<float>().data();
-  const std::int64_t count = tensor.count();
   pool.run((count + kPiece - 1) / kPiece, [&](std::int64_t item, int) {
     std::uint16_t half[kPiece];
     const std::int64_t begin = item * kPiece;
     const std::int64_t length = std::min(kPiece, count - begin);
-    convert_kernels().float_to_fp16(values + begin, half, length);
-    convert_kernels().fp16_to_float(half, values + begin, length);
+    convert_kernels().float_to_fp16(from + begin, half, length);
+    convert_kernels().fp16_to_float(half, to + begin, length);
   });
 }
 
@@ -47,6 +46,12 @@ void run_widened(const Step& step, std::span<const OpInput> inputs, std::span<Op
 
 }  // namespace
 
+Tensor rounded_to_fp16(const Tensor& tensor, Memory& memory, ThreadPool& pool) {
+  Tensor rounded(DType::kF32, tensor.shape(), memory.allocate(std::ssize(tensor.bytes())));
+  round_to_fp16(tensor.data<float>().data(), rounded.mutable_data<float>().data(), tensor.count(), pool);
+  return rounded;
+}
+
 void run_step(const Step& step, std::span<const OpInput> inputs, std::span<OpOutput> outputs,
               const SessionOptions& options, Memory& memory, ThreadPool& pool) {
   if (step.half == Half::kWiden) {
@@ -61,7 +66,8 @@ void run_step(const Step& step, std::span<const OpInput> inputs, std::span<OpOut
       fail("output {} was asked for, but the op does not make it", i);
     if (options.emulate_fp16 && tensor.dtype() == DType::kF32) {
       if (!tensor.owns_alone()) continue;  // a view of what has been rounded already
-      round_to_fp16(tensor, pool);
+      float* values = tensor.mutable_data<float>().data();
+      round_to_fp16(values, values, tensor.count(), pool);
     }
   }
 }

@@ -64,13 +64,15 @@ struct Session::State {
     if (options.profile) times.resize(program.steps.size());
   }
 
-  std::vector<Tensor> feed(const Tensors& fed) const {
+  std::vector<Tensor> feed(const Tensors& fed) {
     std::vector<Tensor> values(graph.values.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const auto found = fed.find(inputs[i].name);
       if (found == fed.end()) fail("input {} is missing", inputs[i].name);
       check_fed(inputs[i], found->second);
-      values[static_cast<std::size_t>(graph.inputs[i])] = found->second;
+      Tensor& value = values[static_cast<std::size_t>(graph.inputs[i])];
+      const bool round = options.emulate_fp16 && found->second.dtype() == DType::kF32;
+      value = round ? rounded_to_fp16(found->second, memory, pool) : found->second;
     }
     if (fed.size() != inputs.size()) {
       for (const auto& [name, tensor] : fed) {
@@ -89,7 +91,9 @@ struct Session::State {
       const Step::In& source = step.inputs[i];
       if (source.constant != nullptr) in[i].tensor = source.constant;
       if (source.value == kNoValue) continue;
-      in[i] = {&values[static_cast<std::size_t>(source.value)], source.dying && observer == nullptr};
+      // An output in the memory of an input would look like a view of it, which is not rounded again.
+      const bool may_be_taken = source.dying && observer == nullptr && !options.emulate_fp16;
+      in[i] = {&values[static_cast<std::size_t>(source.value)], may_be_taken};
     }
     std::vector<OpOutput> out(step.outputs.size());
     for (std::size_t i = 0; i < out.size(); ++i) out[i].wanted = step.outputs[i].wanted;

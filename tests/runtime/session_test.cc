@@ -265,9 +265,32 @@ TEST(Session, EmulatesFp16StorageOfAFloatModel) {
   const Session session(std::move(graph), options);
   const Tensors outputs = session.run({{"x", floats({2}, {300.0f, 0.1f})}});
   EXPECT_TRUE(std::isinf(values_of(outputs.at("root"))[0]));
-  EXPECT_EQ(values_of(outputs.at("square"))[1], fp16_to_float(float_to_fp16(0.1f * 0.1f)));
+  const float tenth = fp16_to_float(float_to_fp16(0.1f));  // inputs are stored in 16 bits, too
+  EXPECT_EQ(values_of(outputs.at("square"))[1], fp16_to_float(float_to_fp16(tenth * tenth)));
   // The constant is clamped as a converter would, so a small factor keeps it finite.
   EXPECT_NEAR(values_of(outputs.at("big"))[1], -6550.4f, 8.0f);
+}
+
+TEST(Session, EmulatesFp16StorageOfWhatIsComputedInPlaceAndOfInputs) {
+  Graph graph;
+  graph.opsets[""] = 21;
+  GraphBuilder builder(graph);
+  const ValueId x = builder.input("x", DType::kF32, {Dim::named("n")});
+  ValueId value = builder.op("Mul", {x, builder.scalar(3.0f)});
+  value = builder.op("Relu", {builder.op("Mul", {value, builder.scalar(3.0f)})});
+  builder.output(builder.op("Add", {value, builder.scalar(1.0f)}), "y", {Dim::named("n")});
+  SessionOptions options;
+  options.emulate_fp16 = true;
+  const Session session(std::move(graph), options);
+  const Tensor given = floats({3}, {0.1f, 0.7f, 8000.0f});
+  const std::vector<float> y = values_of(session.run({{"x", given}}).at("y"));
+  const auto round = [](float v) { return fp16_to_float(float_to_fp16(v)); };
+  for (const std::size_t i : {0, 1}) {
+    const float in = round(values_of(given)[i]);
+    EXPECT_EQ(y[i], round(round(round(in * 3.0f) * 3.0f) + 1.0f));
+  }
+  EXPECT_TRUE(std::isinf(y[2]));  // 72000 does not fit
+  EXPECT_EQ(values_of(given)[0], 0.1f);
 }
 
 TEST(OpList, HasNoOperatorTwice) {
