@@ -449,6 +449,31 @@ class Generator:
             case.input(self.floats(heads))
         return case.output(TensorProto.FLOAT).output(TensorProto.FLOAT).output(TensorProto.FLOAT)
 
+    def case_group_query_attention_left_padding(self):
+        """A batch of prompts of different lengths, or one step behind it, padded on the left: a mask in attention_bias."""
+        kv_heads, size, batch = self.pick(1, 2), 16, 3
+        heads = kv_heads * self.pick(1, 4)
+        total = int(self.rng.integers(4, 10))
+        rows = self.pick(1, total)
+        padding = self.rng.integers(0, total - 1, batch)
+        mask = np.arange(total)[None, :] < padding[:, None]
+        lowest = self.pick(np.finfo(np.float32).min, -65504, -10000)
+        bias = np.broadcast_to(np.where(mask, lowest, 0)[:, None, None, :], (batch, 1, rows, total)).astype(np.float32)
+        # Rows of the padding itself, in which nothing is visible, are nobody's: they see themselves here.
+        bias[..., range(rows), range(total - rows, total)] = 0
+        case = Case("GroupQueryAttention", num_heads=heads, kv_num_heads=kv_heads, do_rotary=1,
+                    local_window_size=self.pick(-1, 3), softcap=float(self.pick(0.0, 5.0)))
+        case.input(self.floats(batch, rows, heads * size)).input(self.floats(batch, rows, kv_heads * size))
+        case.input(self.floats(batch, rows, kv_heads * size))
+        for _ in range(2):
+            case.input(self.floats(batch, kv_heads, total - rows, size))
+        case.input(np.full(batch, total - 1, np.int32)).input(np.array(total, np.int32))
+        angles = self.floats(20, size // 2)
+        case.input(np.cos(angles), True).input(np.sin(angles), True)
+        positions = np.maximum(np.arange(total)[None, :] - padding[:, None], 0)[:, total - rows:]
+        case.input(positions.astype(np.int64) if self.coin() else None).input(bias)
+        return case.output(TensorProto.FLOAT).output(TensorProto.FLOAT).output(TensorProto.FLOAT)
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

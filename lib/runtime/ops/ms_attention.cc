@@ -301,9 +301,16 @@ void group_query_attention(OpRun& run, const GroupQuery& settings, const Kernels
     if (rotary.size > size) fail("tables of {} columns for heads of {}", cos.dim(1), size);
     const Tensor* ids = run.optional_input(9);
     if (ids != nullptr) expect_shape(*ids, {a.batch, a.queries}, "position_ids");
+    if (ids != nullptr && prompt && ids->count() > 0) {
+      const std::int64_t first = ids->data<std::int64_t>()[0];
+      if (first < 0 || first > rotary.positions)
+        fail("position {} where the tables have {}", first, rotary.positions);
+    }
     const auto position = [&](std::int64_t b, std::int64_t r) {
-      if (ids != nullptr) return ids->data<std::int64_t>()[static_cast<std::size_t>(b * a.queries + r)];
-      return a.offsets[static_cast<std::size_t>(b)] + r;
+      if (ids == nullptr) return a.offsets[static_cast<std::size_t>(b)] + r;
+      // "When processing the first prompt the kernel uses only the first element", says the operator's text.
+      const auto all = ids->data<std::int64_t>();
+      return prompt ? all[0] + r : all[static_cast<std::size_t>(b * a.queries + r)];
     };
     turned.push_back(rotated(run, a.q, a.batch, a.heads, a.queries, size, rotary, position));
     turned.push_back(rotated(run, new_k, a.batch, a.kv_heads, a.queries, size, rotary, position));
