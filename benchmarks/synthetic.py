@@ -36,14 +36,14 @@ def to_bytes(values, dtype):
     return values.astype(dtype).tobytes()
 
 
-def write_checkpoint(folder, parameters, dtype="float32", hidden=1024, vocab=30522, seed=1):
+def write_checkpoint(folder, parameters, dtype="float32", hidden=1024, vocab=30522, seed=1, layers=None, head_size=64):
     """Adds layers until about `parameters` are reached; returns (path of model.safetensors, parameters)."""
     os.makedirs(folder, exist_ok=True)
     intermediate = 4 * hidden
     per_layer = 4 * hidden * hidden + 2 * hidden * intermediate
-    layers = max(1, round((parameters - vocab * hidden) / per_layer))
+    layers = layers or max(1, round((parameters - vocab * hidden) / per_layer))
     config = {"architectures": ["BertForSequenceClassification"], "model_type": "bert", "hidden_size": hidden,
-              "intermediate_size": intermediate, "num_hidden_layers": layers, "num_attention_heads": hidden // 64,
+              "intermediate_size": intermediate, "num_hidden_layers": layers, "num_attention_heads": hidden // head_size,
               "vocab_size": vocab, "max_position_embeddings": 512, "type_vocab_size": 2, "hidden_act": "gelu",
               "layer_norm_eps": 1e-12, "num_labels": 2, "id2label": {"0": "A", "1": "B"}, "label2id": {"A": 0, "B": 1}}
     with open(os.path.join(folder, "config.json"), "w") as file:
