@@ -21,7 +21,9 @@ function(bantam_isa_kernels target)
     target_link_libraries(${object} PRIVATE bantam_options)
     target_compile_definitions(${object} PRIVATE BANTAM_ISA_NAMESPACE=isa_${level})
     # Vectors wider than the level are passed between functions of one file only: no ABI is at stake.
-    target_compile_options(${object} PRIVATE -O3 -ffp-contract=off -Wno-psabi ${flags_${level}})
+    # Nobody looks at errno or at floating-point exception flags; loops with conditions become vectors without them.
+    target_compile_options(${object} PRIVATE -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -Wno-psabi
+                           ${flags_${level}})
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${object}>)
     set_target_properties(${object} PROPERTIES BANTAM_ISA_KERNEL ON)
     set_property(GLOBAL APPEND PROPERTY BANTAM_ISA_OBJECTS ${object})

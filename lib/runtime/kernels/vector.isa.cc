@@ -9,10 +9,13 @@
 namespace bantam::BANTAM_ISA_NAMESPACE {
 namespace {
 
+// A loop that calls a function stays scalar.
+#define BANTAM_INLINE [[gnu::always_inline]] inline
+
 constexpr int kLanes = 16;
 constexpr float kInfinity = __builtin_inff();
 
-float fma(float a, float b, float c) {
+BANTAM_INLINE float fma(float a, float b, float c) {
 #if defined(__FMA__) || defined(__aarch64__)
   return __builtin_fmaf(a, b, c);
 #else
@@ -22,7 +25,7 @@ float fma(float a, float b, float c) {
 
 // e^x = 2^n * e^r with n = round(x / ln 2); 2^n in two factors, so that subnormal results and overflow come
 // out right.
-float exp_of(float x) {
+BANTAM_INLINE float exp_of(float x) {
   x = x < -104.0f ? -104.0f : x;
   x = x > 89.0f ? 89.0f : x;
   const float shifted = fma(x, 1.44269504f, 12582912.0f);  // n in the low bits
@@ -41,7 +44,7 @@ float exp_of(float x) {
   return value * first * second;
 }
 
-float erf_of(float x) {
+BANTAM_INLINE float erf_of(float x) {
   const float a = __builtin_fabsf(x);
   const float s = x * x;
   float small = 7.889119e-05f;
@@ -65,7 +68,7 @@ float erf_of(float x) {
   return a > 1.0f ? large : small;  // NaN takes the small branch and stays
 }
 
-float tanh_of(float x) {
+BANTAM_INLINE float tanh_of(float x) {
   const float a = __builtin_fabsf(x);
   const float s = x * x;
   float p = -0.0061131883f;
@@ -78,13 +81,13 @@ float tanh_of(float x) {
   return a > 0.625f ? large : small;
 }
 
-float sigmoid_of(float x) {
+BANTAM_INLINE float sigmoid_of(float x) {
   return 1.0f / (1.0f + exp_of(-x));
 }
-float gelu_erf_of(float x) {
+BANTAM_INLINE float gelu_erf_of(float x) {
   return 0.5f * x * (1.0f + erf_of(x * 0.70710678f));
 }
-float gelu_tanh_of(float x) {
+BANTAM_INLINE float gelu_tanh_of(float x) {
   return 0.5f * x * (1.0f + tanh_of(0.79788456f * fma(0.044715f * x * x, x, x)));
 }
 
@@ -92,13 +95,13 @@ template <float (*kFunction)(float)>
 void map(const float* in, float* out, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) out[i] = kFunction(in[i]);
 }
-float relu_of(float x) {
+BANTAM_INLINE float relu_of(float x) {
   return x < 0.0f ? 0.0f : x;
 }
-float silu_of(float x) {
+BANTAM_INLINE float silu_of(float x) {
   return x * sigmoid_of(x);
 }
-float same(float x) {
+BANTAM_INLINE float same(float x) {
   return x;
 }
 
@@ -129,18 +132,18 @@ float combine(float* lanes, Combine combine_two) {
   }
   return lanes[0];
 }
-float larger(float a, float b) {
+BANTAM_INLINE float larger(float a, float b) {
   return b > a ? b : a;
 }
-float smaller(float a, float b) {
+BANTAM_INLINE float smaller(float a, float b) {
   return b < a ? b : a;
 }
-float sum_of(float a, float b) {
+BANTAM_INLINE float sum_of(float a, float b) {
   return a + b;
 }
 
 template <typename Map>
-float sum(std::int64_t count, Map map_index) {
+BANTAM_INLINE float sum(std::int64_t count, Map map_index) {
   float lanes[kLanes] = {};
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
