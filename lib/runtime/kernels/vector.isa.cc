@@ -1,10 +1,11 @@
 // Elementwise functions and row reductions. Compiled once per instruction-set level; only internal linkage
-// besides the table. Written as branch-free scalar functions in plain loops, which GCC turns into vectors;
-// reductions keep kLanes partial results, so that every level adds in the same order. The polynomials are
-// minimax fits made for this file (scripts/fit_polynomials.py).
+// besides the table. Functions are branch-free scalar code in plain loops, which GCC turns into vectors;
+// reductions are written with vectors. The polynomials are minimax fits made for this file
+// (scripts/fit_polynomials.py).
 #include <cstdint>
 
 #include "runtime/kernels/kernels.h"
+#include "runtime/kernels/vec.isa.h"
 
 namespace bantam::BANTAM_ISA_NAMESPACE {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 // A loop that calls a function stays scalar.
 #define BANTAM_INLINE [[gnu::always_inline]] inline
 
-constexpr int kLanes = 16;
 constexpr float kInfinity = __builtin_inff();
 
 BANTAM_INLINE float fma(float a, float b, float c) {
@@ -124,92 +124,149 @@ void activate(Activation activation, const float* in, float* out, std::int64_t c
   }
 }
 
-// Partial results of a reduction, combined pairwise at the end.
-template <typename Combine>
-float combine(float* lanes, Combine combine_two) {
-  for (int width = kLanes / 2; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) lanes[i] = combine_two(lanes[i], lanes[i + width]);
-  }
-  return lanes[0];
-}
-BANTAM_INLINE float larger(float a, float b) {
-  return b > a ? b : a;
-}
-BANTAM_INLINE float smaller(float a, float b) {
-  return b < a ? b : a;
-}
-BANTAM_INLINE float sum_of(float a, float b) {
-  return a + b;
-}
+// A reduction keeps kLanes partial results, whatever the width of a vector, and combines them pairwise at the
+// end: every level adds in the same order.
+constexpr int kLanes = 32;
+constexpr int kParts = kLanes / kVecLanes;
 
-template <typename Map>
-BANTAM_INLINE float sum(std::int64_t count, Map map_index) {
-  float lanes[kLanes] = {};
+struct Sum {
+  static constexpr float kNeutral = 0.0f;
+  BANTAM_INLINE static Vec of(Vec a, Vec b) { return add(a, b); }
+  BANTAM_INLINE static float of(float a, float b) { return a + b; }
+};
+struct Least {
+  static constexpr float kNeutral = kInfinity;
+  BANTAM_INLINE static Vec of(Vec a, Vec b) { return smaller(a, b); }
+  BANTAM_INLINE static float of(float a, float b) { return b < a ? b : a; }
+};
+struct Most {
+  static constexpr float kNeutral = -kInfinity;
+  BANTAM_INLINE static Vec of(Vec a, Vec b) { return larger(a, b); }
+  BANTAM_INLINE static float of(float a, float b) { return b > a ? b : a; }
+};
+
+template <typename Kind>
+struct Partial {
+  Vec parts[kParts];
+
+  Partial() {
+    for (Vec& part : parts) part = broadcast(&Kind::kNeutral);
+  }
+  float combined() {
+    for (int width = kParts / 2; width > 0; width /= 2) {
+      for (int i = 0; i < width; ++i) parts[i] = Kind::of(parts[i], parts[i + width]);
+    }
+    float values[kVecLanes];
+    store(values, parts[0]);
+    for (int width = kVecLanes / 2; width > 0; width /= 2) {
+      for (int i = 0; i < width; ++i) values[i] = Kind::of(values[i], values[i + width]);
+    }
+    return values[0];
+  }
+};
+
+// Calls step(part, at) for every vector of [0, count), where at(p, fill) is the vector of p[i] and the places
+// behind the end are `fill`.
+template <typename Step>
+BANTAM_INLINE void for_vectors(std::int64_t count, Step step) {
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    for (int j = 0; j < kLanes; ++j) lanes[j] += map_index(i + j);
+    for (int part = 0; part < kParts; ++part)
+      step(part, [&](const float* p, float) { return load(p + i + part * kVecLanes); });
   }
-  for (int j = 0; i < count; ++i, ++j) lanes[j] += map_index(i);
-  return combine(lanes, sum_of);
+  for (int part = 0; i < count; i += kVecLanes, ++part) {
+    step(part, [&](const float* p, float fill) {
+      float values[kVecLanes];
+      for (int j = 0; j < kVecLanes; ++j) values[j] = i + j < count ? p[i + j] : fill;
+      return load(values);
+    });
+  }
+}
+
+float sum(const float* in, std::int64_t count) {
+  Partial<Sum> total;
+  for_vectors(count, [&](int part, auto at) { total.parts[part] = add(total.parts[part], at(in, 0.0f)); });
+  return total.combined();
+}
+
+// Of (x - middle)^2.
+float sum_of_squares(const float* x, float middle, std::int64_t count) {
+  Partial<Sum> total;
+  const Vec center = broadcast(&middle);
+  for_vectors(count, [&](int part, auto at) {
+    const Vec d = subtract(at(x, middle), center);
+    total.parts[part] = fma(d, d, total.parts[part]);
+  });
+  return total.combined();
+}
+
+float dot(const float* a, const float* b, std::int64_t count) {
+  Partial<Sum> total;
+  for_vectors(count, [&](int part, auto at) {
+    total.parts[part] = fma(at(a, 0.0f), at(b, 0.0f), total.parts[part]);
+  });
+  return total.combined();
+}
+
+float highest(const float* in, std::int64_t count) {
+  Partial<Most> most;
+  for_vectors(count,
+              [&](int part, auto at) { most.parts[part] = larger(at(in, -kInfinity), most.parts[part]); });
+  return most.combined();
 }
 
 void min_max(const float* in, std::int64_t count, float* low, float* high) {
-  float least[kLanes];
-  float most[kLanes];
-  for (int j = 0; j < kLanes; ++j) {
-    least[j] = kInfinity;
-    most[j] = -kInfinity;
+  Partial<Least> least;
+  Partial<Most> most;
+  for_vectors(count, [&](int part, auto at) {
+    least.parts[part] = smaller(at(in, kInfinity), least.parts[part]);
+    most.parts[part] = larger(at(in, -kInfinity), most.parts[part]);
+  });
+  *low = least.combined();
+  *high = most.combined();
+}
+
+// Of e^(x - high).
+float sum_of_exp(const float* in, float high, std::int64_t count) {
+  constexpr std::int64_t kPiece = 256;
+  float total = 0.0f;
+  for (std::int64_t i = 0; i < count; i += kPiece) {
+    float values[kPiece];
+    const std::int64_t length = count - i < kPiece ? count - i : kPiece;
+    for (std::int64_t j = 0; j < length; ++j) values[j] = exp_of(in[i + j] - high);
+    total += sum(values, length);
   }
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int j = 0; j < kLanes; ++j) least[j] = smaller(least[j], in[i + j]);
-    for (int j = 0; j < kLanes; ++j) most[j] = larger(most[j], in[i + j]);
-  }
-  for (; i < count; ++i) {
-    least[0] = smaller(least[0], in[i]);
-    most[0] = larger(most[0], in[i]);
-  }
-  *low = combine(least, smaller);
-  *high = combine(most, larger);
+  return total;
 }
 
 void softmax(float* row, std::int64_t count, bool log) {
-  float low = 0.0f;
-  float high = 0.0f;
-  min_max(row, count, &low, &high);
+  const float high = highest(row, count);
   if (log) {
-    const float total = sum(count, [&](std::int64_t i) { return exp_of(row[i] - high); });
-    const float shift = __builtin_logf(total);
+    const float shift = __builtin_logf(sum_of_exp(row, high, count));
     for (std::int64_t i = 0; i < count; ++i) row[i] = row[i] - high - shift;  // `high` alone may be huge
     return;
   }
   for (std::int64_t i = 0; i < count; ++i) row[i] = exp_of(row[i] - high);
-  const float total = sum(count, [&](std::int64_t i) { return row[i]; });
+  const float total = sum(row, count);
   const float inverse = 1.0f / total;
   for (std::int64_t i = 0; i < count; ++i) row[i] *= inverse;
 }
 
 void attention_softmax(float* row, std::int64_t count, float scale, float sink) {
-  float low = 0.0f;
-  float high = 0.0f;
-  min_max(row, count, &low, &high);
-  high = larger(high * scale, sink);
+  float high = highest(row, count) * scale;
+  high = high > sink ? high : sink;
   if (high == -kInfinity) {
     for (std::int64_t i = 0; i < count; ++i) row[i] = row[i] == row[i] ? 0.0f : row[i];
     return;
   }
   for (std::int64_t i = 0; i < count; ++i) row[i] = exp_of(fma(row[i], scale, -high));
-  const float total = sum(count, [&](std::int64_t i) { return row[i]; }) + exp_of(sink - high);
+  const float total = sum(row, count) + exp_of(sink - high);
   const float inverse = 1.0f / total;
   for (std::int64_t i = 0; i < count; ++i) row[i] *= inverse;
 }
 
 void add(const float* a, const float* b, float* out, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
-}
-
-float dot(const float* a, const float* b, std::int64_t count) {
-  return sum(count, [&](std::int64_t i) { return a[i] * b[i]; });
 }
 
 void axpy(float alpha, const float* x, float* y, std::int64_t count) {
@@ -219,8 +276,8 @@ void axpy(float alpha, const float* x, float* y, std::int64_t count) {
 void normalize(const float* x, const float* gain, const float* shift, float epsilon, bool center, float* out,
                std::int64_t count, float* mean_out, float* inverse_out) {
   const float scale = 1.0f / static_cast<float>(count);
-  const float mean = center ? sum(count, [&](std::int64_t i) { return x[i]; }) * scale : 0.0f;
-  const float variance = sum(count, [&](std::int64_t i) { return (x[i] - mean) * (x[i] - mean); }) * scale;
+  const float mean = center ? sum(x, count) * scale : 0.0f;
+  const float variance = sum_of_squares(x, mean, count) * scale;
   const float inverse = 1.0f / __builtin_sqrtf(variance + epsilon);
   if (mean_out != nullptr) *mean_out = mean;
   if (inverse_out != nullptr) *inverse_out = inverse;
