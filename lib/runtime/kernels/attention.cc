@@ -99,7 +99,7 @@ class Worker {
     if (a.bias != nullptr) {
       const float* bias = a.bias + b * a.bias_strides[0] + h * a.bias_strides[1] + i * a.bias_strides[2];
       if (a.bias_strides[3] == 1) {
-        for (std::int64_t j = begin; j < end; ++j) row[j] = row[j] * scale + bias[j];
+        kernels_.vector.scale_add(row + begin, scale, bias + begin, end - begin);
       } else {
         for (std::int64_t j = begin; j < end; ++j) row[j] = row[j] * scale + bias[j * a.bias_strides[3]];
       }

@@ -172,10 +172,7 @@ class Product {
       return;
     }
     std::int32_t* out = static_cast<std::int32_t*>(output_.c) + row * output_.stride + column;
-    for (std::int64_t j = 0; j < columns; ++j) {
-      const std::uint32_t correction = zeros != nullptr ? bits(row_sum) * bits(zeros[j]) : 0;
-      out[j] = wrap(bits(sums[j]) + bits(terms[j]) - correction);
-    }
+    kernel_.to_int(sums, row_sum, terms, zeros, out, columns);
   }
 
   const IntegerA& a_;

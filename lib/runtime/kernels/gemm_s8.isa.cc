@@ -186,26 +186,54 @@ std::int32_t wrap(std::uint32_t value) {
   return static_cast<std::int32_t>(value);
 }
 
-// Integer tile to float: out = (c + row_term + column_terms) * scales + bias, see kernels.h.
-void to_float(const std::int32_t* c, std::int32_t row_sum, const std::int32_t* column_terms,
-              const std::int32_t* zeros, const float* scales, const float* bias, float* out,
-              std::int64_t count) {
-  if (zeros == nullptr) {
-    for (std::int64_t j = 0; j < count; ++j)
-      out[j] = static_cast<float>(wrap(bits(c[j]) + bits(column_terms[j]))) * scales[j];
+// One row of a tile with the zero points applied, see kernels.h.
+std::int32_t exact(std::int32_t c, std::int32_t row_sum, std::int32_t term, std::int32_t zero) {
+  return wrap(bits(c) + bits(term) - bits(row_sum) * bits(zero));
+}
+
+// Loops of a known length become a few vectors; only the last panel has fewer columns.
+template <typename Body>
+[[gnu::always_inline]] inline void for_columns(std::int64_t count, Body body) {
+  if (count == kColumns) {
+    for (std::int64_t j = 0; j < kColumns; ++j) body(j);
   } else {
-    for (std::int64_t j = 0; j < count; ++j) {
-      const std::uint32_t sum = bits(c[j]) + bits(column_terms[j]) - bits(row_sum) * bits(zeros[j]);
-      out[j] = static_cast<float>(wrap(sum)) * scales[j];
-    }
+    for (std::int64_t j = 0; j < count; ++j) body(j);
   }
-  if (bias == nullptr) return;
-  for (std::int64_t j = 0; j < count; ++j) out[j] += bias[j];
+}
+
+void to_float(const std::int32_t* __restrict c, std::int32_t row_sum, const std::int32_t* __restrict terms,
+              const std::int32_t* __restrict zeros, const float* __restrict scales,
+              const float* __restrict bias, float* __restrict out, std::int64_t count) {
+  // Conditions outside, so that the loops have none.
+  const auto plain = [&](std::int64_t j) {
+    return static_cast<float>(exact(c[j], 0, terms[j], 0)) * scales[j];
+  };
+  const auto shifted = [&](std::int64_t j) {
+    return static_cast<float>(exact(c[j], row_sum, terms[j], zeros[j])) * scales[j];
+  };
+  if (zeros == nullptr && bias == nullptr) {
+    for_columns(count, [&](std::int64_t j) { out[j] = plain(j); });
+  } else if (zeros == nullptr) {
+    for_columns(count, [&](std::int64_t j) { out[j] = plain(j) + bias[j]; });
+  } else if (bias == nullptr) {
+    for_columns(count, [&](std::int64_t j) { out[j] = shifted(j); });
+  } else {
+    for_columns(count, [&](std::int64_t j) { out[j] = shifted(j) + bias[j]; });
+  }
+}
+
+void to_int(const std::int32_t* __restrict c, std::int32_t row_sum, const std::int32_t* __restrict terms,
+            const std::int32_t* __restrict zeros, std::int32_t* __restrict out, std::int64_t count) {
+  if (zeros == nullptr) {
+    for_columns(count, [&](std::int64_t j) { out[j] = exact(c[j], 0, terms[j], 0); });
+  } else {
+    for_columns(count, [&](std::int64_t j) { out[j] = exact(c[j], row_sum, terms[j], zeros[j]); });
+  }
 }
 
 }  // namespace
 
 extern const GemmS8Kernel kGemmS8Kernel;
-const GemmS8Kernel kGemmS8Kernel = {kRows, kColumns, sizeof(A), tile, to_float};
+const GemmS8Kernel kGemmS8Kernel = {kRows, kColumns, sizeof(A), tile, to_float, to_int};
 
 }  // namespace bantam::BANTAM_ISA_NAMESPACE

@@ -35,6 +35,10 @@ struct GemmS8Kernel {
   void (*to_float)(const std::int32_t* c, std::int32_t row_sum, const std::int32_t* column_terms,
                    const std::int32_t* zeros, const float* scales, const float* bias, float* out,
                    std::int64_t count);
+  // out[j] = c[j] + column_terms[j] - row_sum * zeros[j]; zeros may be null. count is at most `columns` in
+  // both.
+  void (*to_int)(const std::int32_t* c, std::int32_t row_sum, const std::int32_t* column_terms,
+                 const std::int32_t* zeros, std::int32_t* out, std::int64_t count);
 };
 
 // Weights of 2, 4 or 8 bits in the layout of PackedNbits (gemm_nbits.h). `columns` is that of the float
@@ -61,6 +65,8 @@ struct VectorKernels {
   // row = softmax(scale * row) in place, where the denominator also counts exp(sink) (-infinity: nothing).
   // scale > 0. A row in which everything is -infinity becomes zeros.
   void (*attention_softmax)(float* row, std::int64_t count, float scale, float sink);
+  // row[i] = scale * row[i] + bias[i].
+  void (*scale_add)(float* row, float scale, const float* bias, std::int64_t count);
   // out[i] = a[i] + b[i]; out may be a or b.
   void (*add)(const float* a, const float* b, float* out, std::int64_t count);
   // Sum of a[i] * b[i]; y[i] += alpha * x[i].

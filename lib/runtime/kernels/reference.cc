@@ -51,6 +51,14 @@ void to_float(const std::int32_t* c, std::int32_t row_sum, const std::int32_t* c
   }
 }
 
+void to_int(const std::int32_t* c, std::int32_t row_sum, const std::int32_t* column_terms,
+            const std::int32_t* zeros, std::int32_t* out, std::int64_t count) {
+  for (std::int64_t j = 0; j < count; ++j) {
+    const std::int64_t zero = zeros != nullptr ? zeros[j] : 0;
+    out[j] = static_cast<std::int32_t>(std::int64_t{c[j]} + column_terms[j] - row_sum * zero);
+  }
+}
+
 float weight_at(int bits, const std::uint8_t* codes, const float* scales, const float* zeros,
                 std::int64_t block, std::int64_t p, int j) {
   const int row_bytes = kColumns * bits / 8;
@@ -126,6 +134,10 @@ void attention_softmax(float* row, std::int64_t count, float scale, float sink) 
   map(row, row, count, [&](double x) { return std::isinf(high) ? 0.0 : std::exp(x * scale - high) / total; });
 }
 
+void scale_add(float* row, float scale, const float* bias, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) row[i] = row[i] * scale + bias[i];
+}
+
 void add(const float* a, const float* b, float* out, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
 }
@@ -179,7 +191,7 @@ void quantize(const float* in, float scale, std::int32_t zero, T* out, std::int6
 
 const Kernels& reference_kernels() {
   static const Kernels table = {{4, kColumns, tile},
-                                {2, kIntegerColumns, 1, integer_tile, to_float},
+                                {2, kIntegerColumns, 1, integer_tile, to_float, to_int},
                                 {kColumns, decode, nbits_row},
                                 {[](const float* in, float* out, std::int64_t count) {
                                    map(in, out, count, [](double x) { return std::exp(x); });
@@ -187,8 +199,8 @@ const Kernels& reference_kernels() {
                                  [](const float* in, float* out, std::int64_t count) {
                                    map(in, out, count, [](double x) { return std::erf(x); });
                                  },
-                                 activate, softmax, attention_softmax, add, dot, axpy, normalize, min_max,
-                                 quantize<std::uint8_t>, quantize<std::int8_t>}};
+                                 activate, softmax, attention_softmax, scale_add, add, dot, axpy, normalize,
+                                 min_max, quantize<std::uint8_t>, quantize<std::int8_t>}};
   return table;
 }
 

@@ -1,7 +1,6 @@
 // Elementwise functions and row reductions. Compiled once per instruction-set level; only internal linkage
 // besides the table. Functions are branch-free scalar code in plain loops, which GCC turns into vectors;
-// reductions are written with vectors. The polynomials are minimax fits made for this file
-// (scripts/fit_polynomials.py).
+// reductions are written with vectors. The polynomials are minimax fits made for this file.
 #include <cstdint>
 
 #include "runtime/kernels/kernels.h"
@@ -265,6 +264,10 @@ void attention_softmax(float* row, std::int64_t count, float scale, float sink) 
   for (std::int64_t i = 0; i < count; ++i) row[i] *= inverse;
 }
 
+void scale_add(float* row, float scale, const float* bias, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) row[i] = fma(row[i], scale, bias[i]);
+}
+
 void add(const float* a, const float* b, float* out, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
 }
@@ -315,6 +318,7 @@ const VectorKernels kVectorKernels = {map<exp_of>,
                                       activate,
                                       softmax,
                                       attention_softmax,
+                                      scale_add,
                                       add,
                                       dot,
                                       axpy,
