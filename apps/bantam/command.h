@@ -25,7 +25,7 @@ struct Console {
   void print(std::string_view text) const;
 };
 
-struct Example {
+struct UsageExample {
   std::string_view command;  // "bantam inspect model.safetensors"
   std::string_view what;     // "Show what is in a file."
 };
@@ -39,7 +39,7 @@ struct Command {
   std::string_view name;
   std::string_view summary;      // one line, no full stop: for `bantam --help`
   std::string_view description;  // paragraphs that teach: what goes in, what comes out, what to do with it
-  std::span<const Example> examples;  // two at least
+  std::span<const UsageExample> examples;  // two at least
   // Declares the options. The action that is returned owns their targets.
   Action (*declare)(Options& options);
 };

@@ -76,16 +76,15 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   }
   after.gates = check_gates(after, limits_of(arguments.gates), before);
   if (arguments.gates.junit) {
-    fs::remove(*arguments.gates.junit);
-    write_text_file(*arguments.gates.junit, junit_xml(after));
+    replace_text_file(*arguments.gates.junit, junit_xml(after));
   }
   console.print(arguments.json ? report_json(after) : describe(before, after) + describe_gates(after));
   return any_missed(after.gates) ? ExitCode::kGateMissed : ExitCode::kDone;
 }
 
 constexpr std::array kExamples{
-    Example{"bantam compare old/report.json new/report.json", "Show what changed between two versions of a bundle."},
-    Example{"bantam compare old-bundle new-bundle --min-retention 0.99 --max-regression 0.005 --junit gates.xml",
+    UsageExample{"bantam compare old/report.json new/report.json", "Show what changed between two versions of a bundle."},
+    UsageExample{"bantam compare old-bundle new-bundle --min-retention 0.99 --max-regression 0.005 --junit gates.xml",
             "Fail a CI job (exit code 3) when a variant lost too much."},
 };
 

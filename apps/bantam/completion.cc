@@ -10,10 +10,10 @@ namespace bantam {
 namespace {
 
 constexpr std::array kExamples{
-    Example{"bantam completion bash > ~/.local/share/bash-completion/completions/bantam",
+    UsageExample{"bantam completion bash > ~/.local/share/bash-completion/completions/bantam",
             "Complete bantam in every new bash."},
-    Example{"bantam completion fish | source", "Try it in this fish only."},
-    Example{"bantam completion zsh > ~/.zfunc/_bantam", "For zsh, where ~/.zfunc is in $fpath."},
+    UsageExample{"bantam completion fish | source", "Try it in this fish only."},
+    UsageExample{"bantam completion zsh > ~/.zfunc/_bantam", "For zsh, where ~/.zfunc is in $fpath."},
 };
 
 Action declare(Options& options) {

@@ -127,10 +127,10 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 }
 
 constexpr std::array kExamples{
-    Example{"bantam convert ./my-bert -o ./bundle", "Convert a checkpoint folder to every default dtype."},
-    Example{"bantam convert org/name -o ./bundle --dtype q8,q4f16 --compress gzip",
+    UsageExample{"bantam convert ./my-bert -o ./bundle", "Convert a checkpoint folder to every default dtype."},
+    UsageExample{"bantam convert org/name -o ./bundle --dtype q8,q4f16 --compress gzip",
             "Convert a model from the local Hugging Face cache to two dtypes, with gzip twins."},
-    Example{"bantam convert ./my-bert --dtype q4 --dry-run", "Explain what would be written, reading no weight."},
+    UsageExample{"bantam convert ./my-bert --dtype q4 --dry-run", "Explain what would be written, reading no weight."},
 };
 
 Action declare(Options& options) {

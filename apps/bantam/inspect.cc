@@ -24,10 +24,10 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 }
 
 constexpr std::array kExamples{
-    Example{"bantam inspect ./my-bert", "Show a checkpoint: family, task, tensors with their roles."},
-    Example{"bantam inspect ./bundle",
+    UsageExample{"bantam inspect ./my-bert", "Show a checkpoint: family, task, tensors with their roles."},
+    UsageExample{"bantam inspect ./bundle",
             "Show where the bytes of a bundle's variants go, by dtype and by role."},
-    Example{"bantam inspect ./bundle/onnx/model_q4.onnx --json", "Describe one graph for a script."},
+    UsageExample{"bantam inspect ./bundle/onnx/model_q4.onnx --json", "Describe one graph for a script."},
 };
 
 Action declare(Options& options) {

@@ -41,8 +41,8 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 }
 
 constexpr std::array kExamples{
-    Example{"bantam man convert | man -l -", "Read the manual page of one command."},
-    Example{"bantam man -o ~/.local/share/man/man1", "Put all pages where `man bantam` finds them."},
+    UsageExample{"bantam man convert | man -l -", "Read the manual page of one command."},
+    UsageExample{"bantam man -o ~/.local/share/man/man1", "Put all pages where `man bantam` finds them."},
 };
 
 Action declare(Options& options) {

@@ -122,6 +122,18 @@ void write_text_file(const fs::path& path, std::string_view text) {
   file.write_at(0, std::as_bytes(std::span(text)));
 }
 
+void replace_text_file(const fs::path& path, std::string_view text) {
+  fs::path temporary = path;
+  temporary += fmt::format(".{}.tmp", ::getpid());
+  try {
+    write_text_file(temporary, text);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_io(path.string(), "replace", errno);
+  } catch (...) {
+    static_cast<void>(::unlink(temporary.c_str()));
+    throw;
+  }
+}
+
 void sync_directory(const fs::path& path) {
   const int descriptor = open_or_fail(path, O_RDONLY | O_DIRECTORY, "open");
   const int result = ::fsync(descriptor);

@@ -44,6 +44,8 @@ class File {
 // Whole small file as a string. A file above `max_bytes` is refused, not read.
 std::string read_text_file(const std::filesystem::path& path, std::int64_t max_bytes);
 void write_text_file(const std::filesystem::path& path, std::string_view text);
+// The same where a file of that name may be: written beside it and renamed, so that a failure leaves the old one.
+void replace_text_file(const std::filesystem::path& path, std::string_view text);
 void sync_directory(const std::filesystem::path& path);
 
 // A directory that is built under a temporary name beside its target and appears by one rename.

@@ -63,10 +63,14 @@ std::vector<Wanted> wanted(DatasetKind kind) {
           {"pair", false, {}},
           {"label", false, {"label", "labels", "class", "category", "coarse_label", "sentiment", "intent"}}};
     case DatasetKind::kSimilarity:
-      return {{"id", false, ids}, {"text", true, {}}, {"pair", true, {}}, {"label", false, scores}};
+      return {{"id", false, ids},
+              {"text", true, {"text", "sentence", "content", "review", "question", "document"}},
+              {"pair", false, {}},
+              {"label", false, scores}};
     case DatasetKind::kTokenClassification:
       return {{"id", false, ids},
-              {"words", true, {"tokens", "words"}},
+              {"words", false, {"tokens", "words"}},
+              {"text", false, {"text", "sentence", "content"}},
               {"tags", false, {"ner_tags", "tags", "labels", "pos_tags", "chunk_tags"}}};
     case DatasetKind::kQuestionAnswering:
       return {{"id", false, ids},
@@ -91,6 +95,8 @@ Layout layout(DatasetKind kind, std::size_t count, bool label_first) {
     if (count == 2) return label_first ? Layout{"label", "text"} : Layout{"text", "label"};
     if (count == 3) return {"text", "pair", "label"};
   }
+  if (kind == DatasetKind::kSimilarity && count == 1) return {"text"};
+  if (kind == DatasetKind::kTokenClassification && count == 1) return {"text"};
   if (pairs && count == 2) return {"text", "pair"};
   if (pairs && count == 3) return {"text", "pair", "label"};
   if (kind == DatasetKind::kRanking && count == 4) return {"id", "text", "pair", "label"};
@@ -123,6 +129,9 @@ ColumnMap map_by_option(const std::vector<std::string>& columns, const DatasetOp
 }
 
 void check_required(ColumnMap& map, const std::vector<std::string>& columns, DatasetKind kind) {
+  if (kind == DatasetKind::kTokenClassification && map.words.empty() && map.text.empty()) {
+    fail("no column is known to hold words (or a text); the columns are {}; name it: words=COLUMN", list_of(columns));
+  }
   for (const Wanted& want : wanted(kind)) {
     if (!want.required || !map.field(want.field).empty()) continue;
     fail("no column is known to hold the {} of {} data; the columns are {}; name it: {}=COLUMN", want.field,

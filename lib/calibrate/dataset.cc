@@ -20,7 +20,7 @@ bool has_label(const Example& example, DatasetKind kind) {
     case DatasetKind::kText:
       return false;
     case DatasetKind::kTokenClassification:
-      return !example.tags.empty() || example.words.empty();
+      return !example.tags.empty() || (example.words.empty() && example.text.empty());
     case DatasetKind::kQuestionAnswering:
       return example.has_answers;
     default:

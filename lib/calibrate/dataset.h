@@ -14,8 +14,8 @@ namespace bantam {
 enum class DatasetKind {
   kText,                 // text
   kClassification,       // text, optional pair, label
-  kSimilarity,           // text, pair, score
-  kTokenClassification,  // words, tags
+  kSimilarity,           // text, optional pair, score
+  kTokenClassification,  // words, tags; or text alone, which is not labelled
   kQuestionAnswering,    // text is the question, pair the context; answers
   kRanking,              // id is the query's, text the query, pair the document, score its relevance
 };

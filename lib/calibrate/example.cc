@@ -126,7 +126,7 @@ Example example_from_row(const Json& row, DatasetKind kind, const ColumnMap& col
     if (id.is_string()) example.id = id.get<std::string>();
     if (id.is_number_integer()) example.id = id.dump();
   }
-  if (kind == DatasetKind::kTokenClassification) {
+  if (kind == DatasetKind::kTokenClassification && !columns.words.empty()) {
     example.words = words_of(row, columns.words);
     if (!columns.tags.empty()) example.tags = tags_of(row, columns.tags);
     if (!example.tags.empty() && example.tags.size() != example.words.size()) {

@@ -44,7 +44,9 @@ BundleModel open_bundle(const std::filesystem::path& path) {
   }
   Inspection contents = inspect(path.string());
   const Task task = parse_task(contents.task);
-  return {path, std::move(contents), Config::read(path / "config.json"), task};
+  const std::filesystem::path plain = std::filesystem::absolute(path).lexically_normal();
+  std::string name = (plain.has_filename() ? plain : plain.parent_path()).filename().string();
+  return {path, std::move(name), std::move(contents), Config::read(path / "config.json"), task};
 }
 
 Tensors token_inputs(std::span<const IoSpec> inputs, std::span<const Encoding> encodings) {

@@ -18,6 +18,7 @@ namespace bantam {
 // A bundle that is about to be run: what its manifest says, checked against its files, and its config.json.
 struct BundleModel {
   std::filesystem::path root;
+  std::string name;  // what reports call it
   Inspection contents;
   Config config;
   Task task = Task::kFeatureExtraction;

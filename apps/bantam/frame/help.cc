@@ -129,7 +129,7 @@ std::string help_text(const Command& command, std::span<const OptionDoc> docs) {
     for (const OptionDoc* doc : group.docs) out += option_entry(*doc);
   }
   out += "\nExamples:\n";
-  for (const Example& example : command.examples) {
+  for (const UsageExample& example : command.examples) {
     out += fmt::format("  # {}\n  {}\n", example.what, example.command);
   }
   return out;

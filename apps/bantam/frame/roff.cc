@@ -80,7 +80,7 @@ ManualPage command_page(const CommandDoc& doc) {
     for (const OptionDoc* option : group.docs) roff += option_entry(*option);
   }
   roff += ".SH EXAMPLES\n";
-  for (const Example& example : command.examples) {
+  for (const UsageExample& example : command.examples) {
     roff += fmt::format("{}\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", literal(example.what), literal(example.command));
     if (&example != &command.examples.back()) roff += ".PP\n";
   }

@@ -70,7 +70,7 @@ double quantile(std::vector<double> values, double q) {
   if (index + 1 == values.size()) return low;
   const double high = *std::min_element(values.begin() + static_cast<std::ptrdiff_t>(index) + 1, values.end());
   const double share = position - static_cast<double>(index);
-  return share == 0 ? low : low + share * (high - low);
+  return share == 0 || low == high ? low : low + share * (high - low);  // both may be infinite
 }
 
 void AgreementCollector::add(std::span<const float> reference, std::span<const float> values) {

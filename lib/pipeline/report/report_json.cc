@@ -1,3 +1,5 @@
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -6,6 +8,12 @@
 
 namespace bantam {
 namespace {
+
+// JSON has no infinity: a divergence that is not finite is null.
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+double read_number(const Json& json) {
+  return json.is_null() ? std::numeric_limits<double>::infinity() : json.get<double>();
+}
 
 Json estimate_json(const Estimate& estimate) {
   return {{"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}};
@@ -37,21 +45,22 @@ Json variant_json(const VariantReport& variant) {
                {"bytes", variant.bytes},
                {"bits_per_weight", variant.bits_per_weight},
                {"positions", agreement.positions},
-               {"kl_mean", agreement.kl_mean},
-               {"kl_p999", agreement.kl_p999},
-               {"kl_max", agreement.kl_max},
+               {"kl_mean", finite_or_null(agreement.kl_mean)},
+               {"kl_p999", finite_or_null(agreement.kl_p999)},
+               {"kl_max", finite_or_null(agreement.kl_max)},
                {"top1_agreement", agreement.top1},
                {"cosine_mean", agreement.cosine_mean},
                {"cosine_p1", agreement.cosine_p1},
                {"cosine_min", agreement.cosine_min},
-               {"max_abs", agreement.max_abs},
-               {"kl", agreement.kl},
+               {"max_abs", finite_or_null(agreement.max_abs)},
+               {"kl", Json::array()},
                {"first_nonfinite", variant.first_nonfinite},
                {"speed", variant.speed},
                {"layers", Json::array()}};
+  for (const double kl : agreement.kl) json["kl"].push_back(finite_or_null(kl));
   if (variant.score) json["score"] = estimate_json(*variant.score);
   if (variant.retention) json["retention"] = estimate_json(*variant.retention);
-  if (variant.padded_max_abs) json["padded_max_abs"] = *variant.padded_max_abs;
+  if (variant.padded_max_abs) json["padded_max_abs"] = finite_or_null(*variant.padded_max_abs);
   for (const LayerError& layer : variant.layers) {
     json["layers"].push_back({{"name", layer.name}, {"sqnr_db", layer.sqnr_db}, {"cosine", layer.cosine}});
   }
@@ -65,20 +74,20 @@ VariantReport read_variant(const Json& json) {
   variant.bits_per_weight = json.at("bits_per_weight").get<double>();
   Agreement& agreement = variant.agreement;
   agreement.positions = json.at("positions").get<std::int64_t>();
-  agreement.kl_mean = json.at("kl_mean").get<double>();
-  agreement.kl_p999 = json.at("kl_p999").get<double>();
-  agreement.kl_max = json.at("kl_max").get<double>();
+  agreement.kl_mean = read_number(json.at("kl_mean"));
+  agreement.kl_p999 = read_number(json.at("kl_p999"));
+  agreement.kl_max = read_number(json.at("kl_max"));
   agreement.top1 = json.at("top1_agreement").get<double>();
   agreement.cosine_mean = json.at("cosine_mean").get<double>();
   agreement.cosine_p1 = json.at("cosine_p1").get<double>();
   agreement.cosine_min = json.at("cosine_min").get<double>();
-  agreement.max_abs = json.at("max_abs").get<double>();
-  agreement.kl = json.at("kl").get<std::vector<double>>();
+  agreement.max_abs = read_number(json.at("max_abs"));
+  for (const Json& kl : json.at("kl")) agreement.kl.push_back(read_number(kl));
   variant.first_nonfinite = json.at("first_nonfinite").get<std::string>();
   variant.speed = json.at("speed").get<double>();
   if (json.contains("score")) variant.score = read_estimate(json.at("score"));
   if (json.contains("retention")) variant.retention = read_estimate(json.at("retention"));
-  if (json.contains("padded_max_abs")) variant.padded_max_abs = json.at("padded_max_abs").get<double>();
+  if (json.contains("padded_max_abs")) variant.padded_max_abs = read_number(json.at("padded_max_abs"));
   for (const Json& layer : json.at("layers")) {
     variant.layers.push_back({layer.at("name").get<std::string>(), layer.at("sqnr_db").get<double>(), layer.at("cosine").get<double>()});
   }

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "frame/options.h"
+#include "pipeline/evaluate/evaluation_task.h"
+
+namespace bantam {
+
+// The options of every command that reads labelled or plain text.
+struct DataOptions {
+  std::string format;
+  std::vector<std::string> columns;
+  std::vector<std::string> labels;
+  std::string header = "auto";
+  std::string quotes = "auto";
+  std::string encoding = "utf-8";
+  std::string unit = "line";
+  std::int64_t limit = 0;
+  std::int64_t seed = 0;
+  std::string metric;
+  std::int64_t max_length = 0;
+};
+
+void declare_data(Options& options, DataOptions& data);
+// `file` is the data set. Usage errors for mappings that are no NAME=NAME.
+EvaluationTaskOptions evaluation_data(const DataOptions& data, const std::filesystem::path& file);
+
+}  // namespace bantam

@@ -1,0 +1,351 @@
+#include "pipeline/evaluate/evaluate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "convert/checkpoint.h"
+#include "pipeline/evaluate/agreement_of.h"
+#include "pipeline/evaluate/layers.h"
+#include "pipeline/evaluate/reference_outputs.h"
+#include "pipeline/manifest.h"
+#include "runtime/session.h"
+
+namespace bantam {
+namespace {
+
+constexpr std::int64_t kPaddedSamples = 16;
+
+using Clock = std::chrono::steady_clock;
+using Outputs = std::vector<Tensors>;  // one per sequence of an example
+
+// What was learned about one variant.
+struct Candidate {
+  const InspectedVariant* variant = nullptr;
+  Session session;
+  AgreementCollector agreement;
+  std::unique_ptr<Answers> answers;
+  double seconds = 0;
+  std::optional<std::size_t> broken;  // first example whose compared outputs are not finite
+};
+
+bool all_finite(const Rows& rows) {
+  return std::ranges::all_of(rows, [](const std::vector<float>& row) {
+    return std::ranges::all_of(row, [](float value) { return std::isfinite(value); });
+  });
+}
+
+bool is_dynamic_int8(const InspectedVariant& variant) {
+  return std::ranges::any_of(variant.graph.ops,
+                             [](const OpCount& op) { return op.type == "DynamicQuantizeLinear"; });
+}
+
+class Evaluation {
+ public:
+  Evaluation(const BundleModel& bundle, const EvaluateOptions& options, Progress& progress)
+      : bundle_(bundle),
+        options_(options),
+        progress_(progress),
+        type_(options.task.value_or(bundle.task)),
+        task_(make_evaluation_task(bundle, type_, options.data)) {
+    session_options_.threads = options.threads;
+  }
+
+  Report run() {
+    choose_variants();
+    open();
+    compare();
+    Report report = describe();
+    measure_padding(report);
+    close();
+    measure_layers(report);
+    return report;
+  }
+
+ private:
+  void choose_variants() {
+    if (options_.dtypes.empty()) {
+      for (const InspectedVariant& variant : bundle_.contents.variants) variants_.push_back(&variant);
+    }
+    for (const std::string& dtype : options_.dtypes) variants_.push_back(&bundle_.variant(dtype));
+  }
+
+  bool has_fp32() const {
+    return std::ranges::any_of(bundle_.contents.variants,
+                               [](const InspectedVariant& v) { return v.dtype == "fp32"; });
+  }
+
+  Session open_reference(const SessionOptions& session_options) const {
+    if (!options_.reference.empty()) {
+      const Checkpoint checkpoint = open_checkpoint(options_.reference);
+      return with_context(checkpoint.directory.string(), [&] {
+        return Session(build_model(checkpoint, type_).graph, session_options);
+      });
+    }
+    if (!has_fp32()) {
+      fail("{}: holds no fp32 variant to compare with; name the checkpoint it was made of (--reference)",
+           bundle_.root.string());
+    }
+    return bundle_.open(bundle_.variant("fp32"), session_options);
+  }
+
+  bool runs_reference() const { return !options_.reference_outputs || !options_.reference.empty(); }
+
+  void open() {
+    for (const InspectedVariant* variant : variants_) {
+      candidates_.push_back({variant, bundle_.open(*variant, session_options_),
+                             AgreementCollector(task_->distribution()), task_->answers(), 0, {}});
+    }
+    if (runs_reference()) reference_.emplace(open_reference(session_options_));
+    reference_answers_ = task_->answers();
+    if (!options_.reference_outputs) return;
+    std::vector<std::string> names;
+    for (const IoSpec& output : candidates_.front().session.outputs()) names.push_back(output.name);
+    // Only what the task looks at must be there: a pooler's output, for one, is not.
+    const std::vector<std::string> used = used_outputs();
+    std::erase_if(names, [&](const std::string& n) { return std::ranges::find(used, n) == used.end(); });
+    recorded_.emplace(*options_.reference_outputs, names);
+  }
+
+  std::vector<std::string> used_outputs() const {
+    switch (type_) {
+      case Task::kFeatureExtraction:
+        return {"last_hidden_state"};
+      case Task::kQuestionAnswering:
+        return {"start_logits", "end_logits"};
+      default:
+        return {"logits"};
+    }
+  }
+
+  void compare() {
+    const std::int64_t count = std::ssize(task_->data().examples);
+    std::int64_t sequence = 0;
+    progress_.begin("evaluate", count, ProgressUnit::kItems);
+    for (std::int64_t i = 0; i < count; ++i) {
+      check_cancelled();
+      const auto index = static_cast<std::size_t>(i);
+      with_context(task_->data().place(task_->data().examples[index]), [&] {
+        const std::vector<Encoding> encodings = task_->encode(index);
+        compare_example(index, encodings, sequence);
+        sequence += std::ssize(encodings);
+      });
+      progress_.advance(1);
+    }
+  }
+
+  void compare_example(std::size_t index, const std::vector<Encoding>& encodings, std::int64_t sequence) {
+    std::vector<Outputs> outputs;
+    for (Candidate& candidate : candidates_) outputs.push_back(ask(candidate.session, encodings, candidate.seconds));
+    Outputs expected;
+    if (reference_) expected = ask(*reference_, encodings, reference_seconds_);
+    if (recorded_) {
+      expected.clear();
+      for (std::size_t s = 0; s < encodings.size(); ++s) {
+        expected.push_back(recorded_->sequence(sequence + static_cast<std::int64_t>(s), outputs.front()[s]));
+      }
+    }
+    const Rows wanted = task_->rows(encodings, expected);
+    if (!all_finite(wanted)) {
+      fail("the reference itself gives NaN or infinity here; there is nothing to compare with");
+    }
+    reference_answers_->add(index, encodings, expected);
+    for (std::size_t c = 0; c < candidates_.size(); ++c) {
+      Candidate& candidate = candidates_[c];
+      const Rows given = task_->rows(encodings, outputs[c]);
+      if (!candidate.broken && !all_finite(given)) candidate.broken = index;
+      add_rows(candidate.agreement, wanted, given, candidate.variant->dtype);
+      candidate.answers->add(index, encodings, outputs[c]);
+    }
+  }
+
+  static Outputs ask(const Session& session, const std::vector<Encoding>& encodings, double& seconds) {
+    Outputs outputs;
+    for (const Encoding& encoding : encodings) {
+      const Tensors inputs = token_inputs(session.inputs(), std::span(&encoding, 1));
+      const auto begin = Clock::now();
+      outputs.push_back(session.run(inputs));
+      seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    }
+    return outputs;
+  }
+
+  static void add_rows(AgreementCollector& agreement, const Rows& wanted, const Rows& given,
+                       const std::string& dtype) {
+    if (wanted.size() != given.size()) {
+      fail("the reference gives {} rows of outputs, {} gives {}: is it the checkpoint of this bundle?",
+           wanted.size(), dtype, given.size());
+    }
+    for (std::size_t row = 0; row < wanted.size(); ++row) {
+      if (wanted[row].size() != given[row].size()) {
+        fail("the reference gives outputs of {} numbers, {} of {}: is it the checkpoint of this bundle?",
+             wanted[row].size(), dtype, given[row].size());
+      }
+      agreement.add(wanted[row], given[row]);
+    }
+  }
+
+  std::string reference_text() const {
+    if (options_.reference_outputs) {
+      return "outputs recorded in " + options_.reference_outputs->filename().string();
+    }
+    if (options_.reference.empty()) return "the bundle's own fp32 variant, run natively";
+    return "the checkpoint's float32 graph, run natively";
+  }
+
+  // What speed is a ratio to: the float graph, else the bundle's own fp32.
+  double float_seconds() const {
+    if (reference_) return reference_seconds_;
+    for (const Candidate& candidate : candidates_) {
+      if (candidate.variant->dtype == "fp32") return candidate.seconds;
+    }
+    return 0;
+  }
+
+  Report describe() const {
+    Report report;
+    report.tool_version = tool_version();
+    report.model = bundle_.name;
+    report.family = bundle_.contents.family;
+    report.task = name(type_);
+    report.data = options_.data.data.filename().string();
+    report.reference = reference_text();
+    report.samples = std::ssize(task_->data().examples);
+    report.seed = static_cast<std::int64_t>(options_.data.seed);
+    report.parameters = bundle_.contents.parameters;
+    report.metric = task_->metric();
+    report.notes = task_->notes();
+    const BootstrapOptions bootstrap_options{options_.resamples, options_.data.seed};
+    Scored reference;
+    if (!report.metric.empty()) {
+      reference = reference_answers_->scored();
+      report.reference_score = to_estimate(bootstrap(reference.samples, reference.score, bootstrap_options));
+    }
+    for (const Candidate& candidate : candidates_) {
+      VariantReport variant;
+      variant.dtype = candidate.variant->dtype;
+      variant.bytes = candidate.variant->bytes;
+      variant.bits_per_weight =
+          8.0 * static_cast<double>(variant.bytes) / static_cast<double>(bundle_.contents.parameters);
+      variant.agreement = agreement_of(candidate.agreement);
+      variant.speed = candidate.seconds > 0 ? float_seconds() / candidate.seconds : 0;
+      if (!report.metric.empty()) {
+        const Scored scored = candidate.answers->scored();
+        variant.score = to_estimate(bootstrap(scored.samples, scored.score, bootstrap_options));
+        if (report.reference_score->value > 0) {
+          variant.retention =
+              to_estimate(paired_retention(scored.samples, scored.score, reference.score, bootstrap_options));
+        }
+      }
+      report.variants.push_back(std::move(variant));
+    }
+    return report;
+  }
+
+  // Dynamic INT8 takes the range of its activations from everything in the batch, padding too: how much that
+  // moves an answer that was given alone.
+  void measure_padding(Report& report) const {
+    std::vector<Encoding> alone;
+    for (std::size_t i = 0; i < task_->data().examples.size() && std::ssize(alone) < kPaddedSamples; ++i) {
+      alone.push_back(task_->encode(i).front());
+    }
+    std::vector<Encoding> padded = alone;
+    pad(padded, Tokenizer::load(bundle_.root).padding());
+    for (std::size_t c = 0; c < candidates_.size(); ++c) {
+      const Candidate& candidate = candidates_[c];
+      if (!is_dynamic_int8(*candidate.variant)) continue;
+      const Session& session = candidate.session;
+      const Tensors together = session.run(token_inputs(session.inputs(), padded));
+      double largest = 0;
+      for (std::size_t i = 0; i < alone.size(); ++i) {
+        Tensors row;
+        for (const auto& [output_name, tensor] : together) {
+          row.emplace(output_name, batch_row(tensor, static_cast<std::int64_t>(i)));
+        }
+        const Tensors single = session.run(token_inputs(session.inputs(), std::span(&alone[i], 1)));
+        const Rows one = task_->rows(std::span(&alone[i], 1), std::span(&single, 1));
+        const Rows other = task_->rows(std::span(&padded[i], 1), std::span(&row, 1));
+        for (std::size_t r = 0; r < one.size(); ++r) {
+          for (std::size_t v = 0; v < one[r].size(); ++v) {
+            largest = std::max(largest, std::abs(static_cast<double>(one[r][v]) - other[r][v]));
+          }
+        }
+      }
+      report.variants[c].padded_max_abs = largest;
+    }
+  }
+
+  // Sessions without fusions follow; their weights need the room.
+  void close() {
+    for (const Candidate& candidate : candidates_) broken_.push_back(candidate.broken);
+    candidates_.clear();
+    reference_.reset();
+  }
+
+  void measure_layers(Report& report) {
+    const bool any_broken = std::ranges::any_of(broken_, [](const auto& b) { return b.has_value(); });
+    const bool layers = options_.layer_samples > 0 && (runs_reference() || has_fp32());
+    if (!layers && !any_broken) return;
+    SessionOptions plain = session_options_;
+    plain.fuse = false;
+    const auto samples = std::min(layers ? options_.layer_samples : 0, report.samples);
+    std::optional<Session> reference;
+    if (layers) reference.emplace(open_reference(plain));
+    progress_.begin("layers", samples * std::ssize(variants_), ProgressUnit::kItems);
+    for (std::size_t v = 0; v < variants_.size(); ++v) {
+      const Session session = bundle_.open(*variants_[v], plain);
+      LayerErrors errors;
+      for (std::int64_t i = 0; i < samples; ++i) {
+        check_cancelled();
+        const Encoding encoding = task_->encode(static_cast<std::size_t>(i)).front();
+        LayerRecorder expected;
+        observe(*reference, encoding, expected);
+        LayerRecorder seen(expected.names());
+        observe(session, encoding, seen);
+        errors.add(expected, seen);
+        progress_.advance(1);
+      }
+      report.variants[v].layers = errors.result();
+      if (broken_[v]) report.variants[v].first_nonfinite = first_nonfinite(session, *broken_[v]);
+    }
+  }
+
+  std::string first_nonfinite(const Session& session, std::size_t index) const {
+    const std::vector<std::string> nothing;
+    for (const Encoding& encoding : task_->encode(index)) {
+      LayerRecorder recorder(nothing);
+      observe(session, encoding, recorder);
+      if (!recorder.first_nonfinite().empty()) return recorder.first_nonfinite();
+    }
+    return "the output";
+  }
+
+  static void observe(const Session& session, const Encoding& encoding, LayerRecorder& recorder) {
+    static_cast<void>(session.run(token_inputs(session.inputs(), std::span(&encoding, 1)), &recorder));
+  }
+
+  const BundleModel& bundle_;
+  const EvaluateOptions& options_;
+  Progress& progress_;
+  Task type_;
+  EvaluationTaskPtr task_;
+  SessionOptions session_options_;
+  std::vector<const InspectedVariant*> variants_;
+  std::vector<Candidate> candidates_;
+  std::vector<std::optional<std::size_t>> broken_;
+  std::optional<Session> reference_;
+  std::optional<ReferenceOutputs> recorded_;
+  std::unique_ptr<Answers> reference_answers_;
+  double reference_seconds_ = 0;
+};
+
+}  // namespace
+
+Report evaluate(const BundleModel& bundle, const EvaluateOptions& options, Progress& progress) {
+  return Evaluation(bundle, options, progress).run();
+}
+
+}  // namespace bantam
