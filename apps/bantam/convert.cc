@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <array>
 #include <chrono>
 #include <memory>
@@ -8,11 +10,16 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/units.h"
+#include "base/file.h"
 #include "command.h"
+#include "data_options.h"
+#include "gate_options.h"
 #include "graph/role.h"
+#include "pipeline/evaluate/evaluate.h"
 #include "pipeline/recipe.h"
 #include "pipeline/run.h"
 #include "print_plan.h"
+#include "print_report.h"
 #include "shard/compress.h"
 
 namespace bantam {
@@ -36,6 +43,9 @@ struct Arguments {
   bool dry_run = false;
   bool force = false;
   bool json = false;
+  std::optional<std::filesystem::path> evaluate;
+  DataOptions data;
+  GateOptions gates;
 };
 
 std::vector<Choice> dtype_choices() {
@@ -105,7 +115,26 @@ Recipe make_recipe(const Arguments& arguments) {
   return recipe;
 }
 
+// Measures the written variants against the source, with the gates' verdicts.
+Report judge(const Arguments& arguments, const Recipe& recipe, const BundleModel& bundle, Progress& progress) {
+  EvaluateOptions options;
+  options.reference = recipe.source;
+  options.data = evaluation_data(arguments.data, *arguments.evaluate);
+  options.threads = recipe.threads;
+  Report report = evaluate(bundle, options, progress);
+  report.gates = check_gates(report, limits_of(arguments.gates));
+  return report;
+}
+
+void check_evaluation(const Arguments& arguments) {
+  if (arguments.evaluate) return;
+  if (limits_of(arguments.gates).any() || arguments.gates.junit) {
+    fail_usage("convert: gates need --evaluate DATA, which measures what they limit");
+  }
+}
+
 ExitCode run(const Arguments& arguments, const Console& console) {
+  check_evaluation(arguments);
   const auto begin = std::chrono::steady_clock::now();
   const Recipe recipe = make_recipe(arguments);
   if (arguments.dry_run) {
@@ -116,18 +145,28 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   check_output(recipe);
   const Plan plan = plan_bundle(recipe, true, console.progress);
   for (const std::string& note : plan.notes) console.progress.note(note);
-  const BundleResult result = write_bundle(plan, console.progress);
-  if (arguments.json) {
-    console.print(result.manifest);
-    return ExitCode::kDone;
+  Judge judgement;
+  if (arguments.evaluate) {
+    judgement = [&](const BundleModel& bundle) { return judge(arguments, recipe, bundle, console.progress); };
   }
+  const BundleResult result = write_bundle(plan, console.progress, judgement);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  console.print(describe_result(plan, result, elapsed.count()));
-  return ExitCode::kDone;
+  std::string text = arguments.json ? result.manifest : describe_result(plan, result, elapsed.count());
+  if (result.report) {
+    if (arguments.gates.junit) replace_text_file(*arguments.gates.junit, junit_xml(*result.report));
+    if (!arguments.json) {
+      text += fmt::format("\n{}\nReport: {}\n", describe_report(*result.report),
+                          (recipe.output / "report.html").string());
+    }
+  }
+  console.print(text);
+  return result.report && any_missed(result.report->gates) ? ExitCode::kGateMissed : ExitCode::kDone;
 }
 
 constexpr std::array kExamples{
     UsageExample{"bantam convert ./my-bert -o ./bundle", "Convert a checkpoint folder to every default dtype."},
+    UsageExample{"bantam convert ./my-bert -o ./bundle --evaluate dev.tsv --min-retention 0.99",
+                 "Convert, measure every variant on labelled sentences, ship the report; exit code 3 when one lost too much."},
     UsageExample{"bantam convert org/name -o ./bundle --dtype q8,q4f16 --compress gzip",
             "Convert a model from the local Hugging Face cache to two dtypes, with gzip twins."},
     UsageExample{"bantam convert ./my-bert --dtype q4 --dry-run", "Explain what would be written, reading no weight."},
@@ -164,6 +203,12 @@ Action declare(Options& options) {
   options.add("--dry-run", arguments->dry_run, "Print the plan: every tensor, file, size and the peak memory. Reads no weight.");
   options.add("-f,--force", arguments->force, "Replace an existing output.");
   options.add("--json", arguments->json, "Print the result (or the plan) as JSON.");
+  options.group("Evaluation");
+  options.add("--evaluate FILE", arguments->evaluate,
+              "Run every variant over these examples before the bundle appears; report.json, report.md and report.html become "
+              "part of it, and its README.md states what is left. See bantam evaluate.");
+  declare_data(options, arguments->data);
+  declare_gates(options, arguments->gates, false);
   return [arguments](const Console& console) { return run(*arguments, console); };
 }
 

@@ -14,6 +14,8 @@
 #include "pipeline/bundle_files.h"
 #include "pipeline/digest_files.h"
 #include "pipeline/measure.h"
+#include "pipeline/model_card.h"
+#include "pipeline/report/write_report.h"
 
 namespace fs = std::filesystem;
 
@@ -47,22 +49,46 @@ void check_space(const Plan& plan, const fs::path& directory) {
   }
 }
 
+// What open_bundle() will say of the bundle, before its manifest is there.
+BundleModel written_bundle(const Plan& plan, const fs::path& root) {
+  Inspection contents;
+  contents.kind = InspectedKind::kBundle;
+  contents.family = plan.model.family;
+  contents.task = name(plan.model.task);
+  contents.parameters = parameter_count(plan);
+  contents.default_dtype = name(plan.default_variant().variant.dtype);
+  for (const PlannedVariant& planned : plan.variants) {
+    InspectedVariant variant;
+    variant.dtype = name(planned.variant.dtype);
+    variant.file = "onnx/" + planned.layout.onnx_name;
+    variant.bytes = std::ssize(planned.onnx);
+    for (const ShardFile& shard : planned.layout.shards) variant.bytes += shard.bytes;
+    for (const Node& node : planned.graph.nodes) variant.graph.ops.push_back({node.domain, node.type, 1});
+    contents.variants.push_back(std::move(variant));
+  }
+  const fs::path output = fs::absolute(plan.recipe.output).lexically_normal();
+  const fs::path folder = output.has_filename() ? output : output.parent_path();
+  return {root, folder.filename().string(), std::move(contents), Config::read(root / "config.json"),
+          plan.model.task};
+}
+
 class BundleWriter {
  public:
-  BundleWriter(const Plan& plan, Progress& progress)
-      : plan_(plan), progress_(progress), staged_(plan.recipe.output, plan.recipe.force), root_(staged_.path()) {}
+  BundleWriter(const Plan& plan, Progress& progress, const Judge& judge)
+      : plan_(plan), progress_(progress), judge_(judge), staged_(plan.recipe.output, plan.recipe.force), root_(staged_.path()) {}
 
   BundleResult run() {
     check_space(plan_, root_);
     fs::create_directory(root_ / "onnx");
     write_shards();
     write_text_files();
+    if (judge_) judge();
     std::vector<FileEntry> files = hash_payload();
     compress(files);
     finish(files);
     check_cancelled();
     staged_.commit();
-    return {std::move(files), std::move(manifest_)};
+    return {std::move(files), std::move(manifest_), std::move(report_)};
   }
 
  private:
@@ -89,9 +115,25 @@ class BundleWriter {
     }
   }
 
+  // Runs the files that were written, as they will be shipped, and says in the bundle what it found.
+  void judge() {
+    report_ = judge_(written_bundle(plan_, root_));
+    write_report(*report_, root_);
+    replace_text_file(root_ / kModelCard, model_card(plan_, &*report_));
+  }
+
+  // The files whose bytes are known before, and those of the judgement.
+  std::vector<FileEntry> written_files() const {
+    std::vector<FileEntry> files = payload_files(plan_);
+    if (!report_) return files;
+    for (const std::string_view name : kReportFiles) files.push_back({std::string(name), 0, {}});
+    for (FileEntry& file : files) file.bytes = static_cast<std::int64_t>(fs::file_size(root_ / file.name));
+    return files;
+  }
+
   // Digests of everything but the indexes, which hold the shards' digests and are written here.
   std::vector<FileEntry> hash_payload() {
-    std::vector<FileEntry> files = payload_files(plan_);
+    std::vector<FileEntry> files = written_files();
     std::vector<fs::path> paths;
     std::vector<FileEntry*> hashed;
     std::int64_t bytes = 0;
@@ -192,9 +234,11 @@ class BundleWriter {
 
   const Plan& plan_;
   Progress& progress_;
+  const Judge& judge_;
   StagedDirectory staged_;
   fs::path root_;
   std::string manifest_;
+  std::optional<Report> report_;
 };
 
 }  // namespace
@@ -215,9 +259,9 @@ void check_output(const Recipe& recipe) {
   const StagedDirectory probe(recipe.output, recipe.force);
 }
 
-BundleResult write_bundle(const Plan& plan, Progress& progress) {
+BundleResult write_bundle(const Plan& plan, Progress& progress, const Judge& judge) {
   check_apart(plan.checkpoint.directory, plan.recipe.output);
-  return BundleWriter(plan, progress).run();
+  return BundleWriter(plan, progress, judge).run();
 }
 
 }  // namespace bantam
