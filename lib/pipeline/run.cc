@@ -127,7 +127,10 @@ class BundleWriter {
     std::vector<FileEntry> files = payload_files(plan_);
     if (!report_) return files;
     for (const std::string_view name : kReportFiles) files.push_back({std::string(name), 0, {}});
-    for (FileEntry& file : files) file.bytes = static_cast<std::int64_t>(fs::file_size(root_ / file.name));
+    for (FileEntry& file : files) {
+      const bool judged = file.name == kModelCard || std::ranges::find(kReportFiles, file.name) != kReportFiles.end();
+      if (judged) file.bytes = static_cast<std::int64_t>(fs::file_size(root_ / file.name));
+    }
     return files;
   }
 

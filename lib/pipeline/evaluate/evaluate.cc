@@ -138,10 +138,18 @@ class Evaluation {
   }
 
   void compare_example(std::size_t index, const std::vector<Encoding>& encodings, std::int64_t sequence) {
-    std::vector<Outputs> outputs;
-    for (Candidate& candidate : candidates_) outputs.push_back(ask(candidate.session, encodings, candidate.seconds));
+    std::vector<Outputs> outputs(candidates_.size());
     Outputs expected;
-    if (reference_) expected = ask(*reference_, encodings, reference_seconds_);
+    // Who comes first finds cold caches: every example begins with another one.
+    const std::size_t models = candidates_.size() + 1;
+    for (std::size_t turn = 0; turn < models; ++turn) {
+      const std::size_t model = (index + turn) % models;
+      if (model < candidates_.size()) {
+        outputs[model] = ask(candidates_[model].session, encodings, candidates_[model].seconds);
+      } else if (reference_) {
+        expected = ask(*reference_, encodings, reference_seconds_);
+      }
+    }
     if (recorded_) {
       expected.clear();
       for (std::size_t s = 0; s < encodings.size(); ++s) {

@@ -46,7 +46,7 @@ std::vector<ReportColumn> report_columns(const Report& report) {
   }
   add("cosine mean", true, "of the outputs with the reference's", [](const VariantReport& v) { return fmt::format("{:.5f}", v.agreement.cosine_mean); });
   add("cosine min", true, "the worst", [](const VariantReport& v) { return fmt::format("{:.5f}", v.agreement.cosine_min); });
-  add("max |diff|", true, "largest difference of any output", [](const VariantReport& v) { return small(v.agreement.max_abs); });
+  add("max diff", true, "largest difference of any output", [](const VariantReport& v) { return small(v.agreement.max_abs); });
   add("padding", true, "largest change of an output when the text is padded in a batch: dynamic INT8 only",
       [](const VariantReport& v) { return v.padded_max_abs ? small(*v.padded_max_abs) : std::string(); });
   add("speed", true, "against the float reference, native runtime on this machine",
