@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -92,16 +94,28 @@ void decoded_panel(std::int64_t m, const float* a, std::int64_t lda, const Packe
   }
 }
 
-void direct_panel(std::int64_t m, const float* a, std::int64_t lda, const PackedNbits& b, std::int64_t panel,
-                  float* c, std::int64_t ldc, const float* bias) {
+// The sum of every block of every row: [m, blocks].
+std::vector<float> sums_of_blocks(std::int64_t m, const float* a, std::int64_t lda, const PackedNbits& b) {
+  std::vector<float> sums;
+  for (std::int64_t row = 0; row < m; ++row) {
+    for (std::int64_t begin = 0; begin < b.k; begin += b.block) {
+      const float* from = a + row * lda;
+      sums.push_back(std::accumulate(from + begin, from + std::min(b.k, begin + b.block), 0.0f));
+    }
+  }
+  return sums;
+}
+
+void direct_panel(std::int64_t m, const float* a, const std::vector<float>& block_sums, std::int64_t lda,
+                  const PackedNbits& b, std::int64_t panel, float* c, std::int64_t ldc, const float* bias) {
   const std::int64_t width = b.kernels->f32.columns;
   const std::int64_t columns = std::min(width, b.n - panel * width);
   const std::int64_t blocks = ceil_div(b.k, b.block);
   float sums[64];
   for (std::int64_t row = 0; row < m; ++row) {
-    b.kernels->nbits.row(b.bits, a + row * lda, b.codes + panel * b.k * (width * b.bits / 8),
-                         b.scales + panel * blocks * width, b.zeros + panel * blocks * width, b.block, b.k,
-                         sums);
+    b.kernels->nbits.row(b.bits, a + row * lda, block_sums.data() + row * blocks,
+                         b.codes + panel * b.k * (width * b.bits / 8), b.scales + panel * blocks * width,
+                         b.zeros + panel * blocks * width, b.block, b.k, sums);
     float* out = c + row * ldc + panel * width;
     for (std::int64_t j = 0; j < columns; ++j) out[j] = sums[j] + (bias != nullptr ? bias[j] : 0.0f);
   }
@@ -129,7 +143,9 @@ void gemm_nbits(std::int64_t m, const float* a, std::int64_t lda, const PackedNb
   const std::int64_t width = b.kernels->f32.columns;
   const std::int64_t panels = ceil_div(b.n, width);
   const std::int64_t depth = std::max(b.block, kDepth);
-  const auto scratch = memory.allocate(pool.threads() * depth * width * 4);
+  const bool direct = m <= kDirectRows;
+  const auto scratch = memory.allocate(direct ? 0 : pool.threads() * depth * width * 4);
+  const std::vector<float> block_sums = direct ? sums_of_blocks(m, a, lda, b) : std::vector<float>();
   pool.run(panels, [&](std::int64_t panel, int worker) {
     const std::int64_t columns = std::min(width, b.n - panel * width);
     float padded[64] = {};
@@ -138,8 +154,8 @@ void gemm_nbits(std::int64_t m, const float* a, std::int64_t lda, const PackedNb
       std::copy_n(epilogue.bias + panel * width, columns, padded);
       bias = padded;
     }
-    if (m <= kDirectRows) {
-      direct_panel(m, a, lda, b, panel, c, ldc, bias);
+    if (direct) {
+      direct_panel(m, a, block_sums, lda, b, panel, c, ldc, bias);
     } else {
       decoded_panel(m, a, lda, b, panel, c, ldc, bias,
                     reinterpret_cast<float*>(scratch.get()) + worker * depth * width);

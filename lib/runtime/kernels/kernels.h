@@ -49,9 +49,9 @@ struct NbitsKernels {
   // block.
   void (*decode)(int bits, const std::uint8_t* codes, const float* scales, const float* zeros,
                  std::int64_t block, std::int64_t rows, float* out);
-  // out[columns] = a[k] * W.
-  void (*row)(int bits, const float* a, const std::uint8_t* codes, const float* scales, const float* zeros,
-              std::int64_t block, std::int64_t k, float* out);
+  // out[columns] = a[k] * W; block_sums holds the sum of every block of a.
+  void (*row)(int bits, const float* a, const float* block_sums, const std::uint8_t* codes,
+              const float* scales, const float* zeros, std::int64_t block, std::int64_t k, float* out);
 };
 
 struct VectorKernels {

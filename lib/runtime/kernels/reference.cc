@@ -75,8 +75,8 @@ void decode(int bits, const std::uint8_t* codes, const float* scales, const floa
   }
 }
 
-void nbits_row(int bits, const float* a, const std::uint8_t* codes, const float* scales, const float* zeros,
-               std::int64_t block, std::int64_t k, float* out) {
+void nbits_row(int bits, const float* a, const float*, const std::uint8_t* codes, const float* scales,
+               const float* zeros, std::int64_t block, std::int64_t k, float* out) {
   for (int j = 0; j < kColumns; ++j) {
     double sum = 0;
     for (std::int64_t p = 0; p < k; ++p)

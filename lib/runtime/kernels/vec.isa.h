@@ -6,7 +6,11 @@
 #include <cstdint>
 
 #if defined(__x86_64__)
+#pragma GCC diagnostic push  // GCC 12 finds uninitialized variables in its own header
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
@@ -40,10 +44,10 @@ inline Vec subtract(Vec a, Vec b) {
   return _mm512_sub_ps(a, b);
 }
 inline Vec smaller(Vec a, Vec b) {
-  return _mm512_maskz_min_ps(0xffff, a, b);  // GCC 12 warns of its own _mm512_min_ps
+  return _mm512_min_ps(a, b);
 }
 inline Vec larger(Vec a, Vec b) {
-  return _mm512_maskz_max_ps(0xffff, a, b);
+  return _mm512_max_ps(a, b);
 }
 #elif defined(__AVX2__) && defined(__FMA__)
 using Vec = __m256;
