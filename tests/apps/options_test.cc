@@ -18,6 +18,7 @@ struct Parsed {
   std::optional<int> threads;
   bool force = false;
   std::optional<double> drop;
+  Repeated texts;
 
   explicit Parsed(std::initializer_list<std::string> arguments) {
     Options options;
@@ -28,6 +29,7 @@ struct Parsed {
     options.add("-t,--threads N", threads, "threads", {.min = 1, .max = 256});
     options.add("--max-drop X", drop, "drop");
     options.add("-f,--force", force, "force");
+    options.add("--text TEXT", texts, "text");
     options.parse(std::vector<std::string>(arguments));
   }
 };
@@ -59,6 +61,12 @@ TEST(Options, KeepDefaultsWhereNothingIsGiven) {
   EXPECT_EQ(parsed.dtypes, (std::vector<std::string>{"q8"}));
   EXPECT_EQ(parsed.shard.bytes, 1);
   EXPECT_FALSE(parsed.threads.has_value());
+  EXPECT_FALSE(parsed.force);
+}
+
+TEST(Options, CollectWhatIsRepeatedAsItIs) {
+  const Parsed parsed({"in", "--text", "one, two", "-o", "out", "--text=", "--text", "[a,b]", "--text=--force"});
+  EXPECT_EQ(parsed.texts.values, (std::vector<std::string>{"one, two", "", "[a,b]", "--force"}));
   EXPECT_FALSE(parsed.force);
 }
 

@@ -137,6 +137,7 @@ struct Options::State {
   }
 
   void refuse_unknown(std::span<const std::string> arguments) const;
+  std::vector<std::string> with_empty_values(std::span<const std::string> arguments) const;
   void assign_positionals(std::vector<std::string> words);
 };
 
@@ -198,6 +199,13 @@ void Options::add(std::string_view spec, std::vector<std::string>& target, std::
     if (given.size() > 1) fail_usage("is given {} times; write the words once, with commas", given.size());
     target = split(given[0]);
     for (const std::string& word : target) check_choice(word, traits.choices);
+  };
+}
+void Options::add(std::string_view spec, Repeated& target, std::string help, Traits traits) {
+  OptionDoc doc = doc_of(spec, state_->group, std::move(help), traits);
+  state_->declare(std::move(doc)).store = [&target, traits](const std::vector<std::string>& given) {
+    target.values = given;
+    for (const std::string& word : target.values) check_choice(word, traits.choices);
   };
 }
 
@@ -267,6 +275,25 @@ void Options::State::refuse_unknown(std::span<const std::string> arguments) cons
   }
 }
 
+// CLI11 takes "--text=" for an option whose value is the next argument.
+std::vector<std::string> Options::State::with_empty_values(std::span<const std::string> arguments) const {
+  std::vector<std::string> words;
+  bool options = true;
+  for (const std::string& argument : arguments) {
+    options = options && argument != "--";
+    words.push_back(argument);
+    if (!options || !argument.starts_with("--") || !argument.ends_with('=')) continue;
+    const std::string name = argument.substr(0, argument.size() - 1);
+    const auto takes_value = [&](const Declared& option) {
+      return option.doc.long_name == name && !option.doc.value.empty();
+    };
+    if (std::ranges::none_of(declared, takes_value)) continue;
+    words.back() = name;
+    words.emplace_back();
+  }
+  return words;
+}
+
 void Options::State::assign_positionals(std::vector<std::string> words) {
   const auto mark = std::ranges::find(words, "--");
   if (mark != words.end()) words.erase(mark);
@@ -284,7 +311,9 @@ void Options::State::assign_positionals(std::vector<std::string> words) {
 void Options::parse(std::span<const std::string> arguments) {
   state_->refuse_unknown(arguments);
   try {
-    state_->app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 wants them reversed
+    std::vector<std::string> words = state_->with_empty_values(arguments);
+    std::ranges::reverse(words);  // as CLI11 wants them
+    state_->app.parse(std::move(words));
   } catch (const CLI::ArgumentMismatch& error) {
     const std::string_view text = error.what();
     fail_usage("{}: a value is missing", text.substr(0, text.find(':')));

@@ -17,6 +17,11 @@ struct ByteSize {
   std::int64_t bytes = 0;
 };
 
+// What an option that may be given again and again was given, each value as it is.
+struct Repeated {
+  std::vector<std::string> values;
+};
+
 // One of the words that an option takes, and when to use it (shown by --help; may be empty).
 struct Choice {
   std::string name;
@@ -73,6 +78,7 @@ class Options {
   void add(std::string_view spec, std::string& target, std::string help, Traits traits = {});
   void add(std::string_view spec, std::optional<std::string>& target, std::string help, Traits traits = {});
   void add(std::string_view spec, std::vector<std::string>& target, std::string help, Traits traits = {});
+  void add(std::string_view spec, Repeated& target, std::string help, Traits traits = {});
   void add(std::string_view spec, std::filesystem::path& target, std::string help, Traits traits = {});
   void add(std::string_view spec, std::optional<std::filesystem::path>& target, std::string help,
            Traits traits = {});
