@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +35,16 @@ int rename_new(const fs::path& from, const fs::path& to) {
   if (fs::exists(fs::symlink_status(to)) && !fs::is_directory(fs::symlink_status(to))) return EEXIST;
   if (::rename(from.c_str(), to.c_str()) == 0) return 0;
   return errno == ENOTEMPTY ? EEXIST : errno;
+}
+
+// Beside the target, so that a rename suffices.
+File create_beside(const fs::path& target) {
+  const fs::path parent = target.parent_path();
+  if (!fs::is_directory(parent)) fail("{}: is not a directory; create it first", parent.string());
+  static std::atomic<int> count = 0;
+  const std::string name =
+      fmt::format(".{}.partial-{}-{}", target.filename().string(), ::getpid(), count.fetch_add(1));
+  return File::create(parent / name);
 }
 
 }  // namespace
@@ -196,6 +207,40 @@ bool StagedDirectory::exchange() {
   std::error_code ignored;
   fs::remove_all(staging_, ignored);  // the old one
   return true;
+}
+
+namespace {
+
+fs::path new_target(const fs::path& target, bool replace) {
+  fs::path whole = fs::absolute(target).lexically_normal();
+  if (!whole.has_filename()) fail("{}: is the name of a folder where a file was expected", target.string());
+  const fs::file_status status = fs::symlink_status(whole);
+  if (fs::is_directory(status)) fail("{}: is a folder where a file was expected", target.string());
+  if (fs::exists(status) && !replace) {
+    fail("{}: exists already; choose another file, or give --force to replace it", target.string());
+  }
+  return whole;
+}
+
+}  // namespace
+
+StagedFile::StagedFile(fs::path target, bool replace)
+    : target_(new_target(target, replace)), file_(create_beside(target_)), replace_(replace) {}
+
+StagedFile::~StagedFile() {
+  if (!committed_) ::unlink(file_.path().c_str());
+}
+
+void StagedFile::commit() {
+  BANTAM_ASSERT(!committed_);
+  file_.sync();
+  const int error = !replace_                                                   ? rename_new(file_.path(), target_)
+                    : ::rename(file_.path().c_str(), target_.c_str()) == 0 ? 0
+                                                                                : errno;
+  if (error == EEXIST) fail("{}: was made by somebody else in the meantime; choose another file", target_.string());
+  if (error != 0) fail_io(target_.string(), "create", error);
+  committed_ = true;
+  sync_directory(target_.parent_path());
 }
 
 }  // namespace bantam

@@ -72,4 +72,24 @@ class StagedDirectory {
   bool committed_ = false;
 };
 
+// A file that is written under a temporary name beside its target and appears by one rename, as StagedDirectory
+// does for folders.
+class StagedFile {
+ public:
+  StagedFile(std::filesystem::path target, bool replace);
+  ~StagedFile();
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
+
+  const File& file() const { return file_; }
+  // Flushes and renames. Refuses a target that was made in the meantime unless `replace`.
+  void commit();
+
+ private:
+  std::filesystem::path target_;
+  File file_;
+  bool replace_ = false;
+  bool committed_ = false;
+};
+
 }  // namespace bantam
