@@ -103,17 +103,22 @@ def text_classification(folder, texts):
 
 def token_classification(folder):
     model = Model(folder, transformers.AutoModelForTokenClassification)
+    pipe = transformers.pipeline("token-classification", model=model.model, tokenizer=model.tokenizer,
+                                 aggregation_strategy="simple")
     for text in WORDS:
         scores = model(text).logits[0].softmax(-1)
-        yield {"text": text, "labels": list(model.labels.values()), "input_ids": model.ids, "scores": rounded(scores)}
+        yield {"text": text, "labels": list(model.labels.values()), "input_ids": model.ids, "scores": rounded(scores),
+               "entities": [dict(entity, score=rounded(float(entity["score"]))) for entity in pipe(text)]}
 
 
 def fill_mask(folder):
     model = Model(folder, transformers.AutoModelForMaskedLM)
+    pipe = transformers.pipeline("fill-mask", model=model.model, tokenizer=model.tokenizer)
     for text in MASKED:
         logits = model(text).logits[0]
         where = model.ids.index(model.tokenizer.mask_token_id)
-        yield {"text": text, "input_ids": model.ids, "scores": rounded(logits[where].softmax(-1))}
+        fillings = [dict(filling, score=rounded(filling["score"])) for filling in pipe(text)]
+        yield {"text": text, "input_ids": model.ids, "scores": rounded(logits[where].softmax(-1)), "fillings": fillings}
 
 
 def question_answering(folder):
