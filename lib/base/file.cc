@@ -134,15 +134,9 @@ void write_text_file(const fs::path& path, std::string_view text) {
 }
 
 void replace_text_file(const fs::path& path, std::string_view text) {
-  fs::path temporary = path;
-  temporary += fmt::format(".{}.tmp", ::getpid());
-  try {
-    write_text_file(temporary, text);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_io(path.string(), "replace", errno);
-  } catch (...) {
-    static_cast<void>(::unlink(temporary.c_str()));
-    throw;
-  }
+  StagedFile staged(path, true);
+  staged.file().write_at(0, std::as_bytes(std::span(text)));
+  staged.commit();
 }
 
 void sync_directory(const fs::path& path) {
