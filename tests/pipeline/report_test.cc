@@ -5,10 +5,14 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "pipeline/report/svg.h"
+#include "pipeline/schemas.h"
 
 namespace bantam {
 namespace {
@@ -64,6 +68,27 @@ TEST_F(ReportFile, ReadsBackWhatItWrites) {
   const std::string text = report_json(sample());
   write(text);
   EXPECT_EQ(report_json(read_report(path_.string())), text);
+}
+
+TEST_F(ReportFile, FollowsItsSchema) {
+  const Json json = parse_json(report_json(sample()));
+  check_schema("report.schema.json", json);
+  Json wrong = json;
+  wrong["variants"][0].erase("kl_mean");
+  EXPECT_THROW(check_schema("report.schema.json", wrong), Error);
+}
+
+TEST_F(ReportFile, KeepsDivergencesThatAreNotFinite) {
+  Report report = sample();
+  Agreement& agreement = report.variants[3].agreement;
+  agreement.kl_mean = agreement.kl_max = agreement.max_abs = std::numeric_limits<double>::infinity();
+  agreement.kl[7] = std::numeric_limits<double>::infinity();
+  const std::string text = report_json(report);
+  check_schema("report.schema.json", parse_json(text));
+  write(text);
+  const Agreement read = read_report(path_.string()).variants[3].agreement;
+  EXPECT_TRUE(std::isinf(read.kl_mean) && std::isinf(read.kl_max) && std::isinf(read.max_abs) && std::isinf(read.kl[7]));
+  EXPECT_EQ(read.kl_p999, agreement.kl_p999);
 }
 
 TEST_F(ReportFile, RefusesAnotherSchemaVersionAndNonsense) {

@@ -102,23 +102,13 @@ class Evaluation {
     if (runs_reference()) reference_.emplace(open_reference(session_options_));
     reference_answers_ = task_->answers();
     if (!options_.reference_outputs) return;
-    std::vector<std::string> names;
-    for (const IoSpec& output : candidates_.front().session.outputs()) names.push_back(output.name);
     // Only what the task looks at must be there: a pooler's output, for one, is not.
-    const std::vector<std::string> used = used_outputs();
-    std::erase_if(names, [&](const std::string& n) { return std::ranges::find(used, n) == used.end(); });
-    recorded_.emplace(*options_.reference_outputs, names);
-  }
-
-  std::vector<std::string> used_outputs() const {
-    switch (type_) {
-      case Task::kFeatureExtraction:
-        return {"last_hidden_state"};
-      case Task::kQuestionAnswering:
-        return {"start_logits", "end_logits"};
-      default:
-        return {"logits"};
+    std::vector<IoSpec> used;
+    for (const IoSpec& output : candidates_.front().session.outputs()) {
+      const auto names = task_->outputs();
+      if (std::ranges::find(names, output.name) != names.end()) used.push_back(output);
     }
+    recorded_.emplace(*options_.reference_outputs, std::move(used));
   }
 
   void compare() {

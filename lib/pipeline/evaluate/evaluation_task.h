@@ -44,6 +44,8 @@ class EvaluationTask {
   virtual std::string metric() const = 0;
   // Rows are logits of a softmax: KL divergence and top-1 agreement mean something.
   virtual bool distribution() const = 0;
+  // Names of the graph's outputs that rows() and answers() read.
+  virtual std::vector<std::string_view> outputs() const { return {"logits"}; }
   // The examples, in the order of their indices.
   virtual const Dataset& data() const = 0;
   // The sequences that the model reads for an example: a similarity pair has two, a long context several.

@@ -22,6 +22,7 @@ class FeatureExtraction final : public EvaluationTask {
 
   std::string metric() const override { return scores_.metric(); }
   bool distribution() const override { return false; }
+  std::vector<std::string_view> outputs() const override { return {"last_hidden_state"}; }
   const Dataset& data() const override { return data_; }
 
   std::vector<Encoding> encode(std::size_t index) const override {

@@ -27,6 +27,7 @@ class QuestionAnswering final : public EvaluationTask {
 
   std::string metric() const override { return data_.labelled ? metric_ : ""; }
   bool distribution() const override { return true; }
+  std::vector<std::string_view> outputs() const override { return {"start_logits", "end_logits"}; }
   const Dataset& data() const override { return data_; }
 
   std::vector<Encoding> encode(std::size_t index) const override {

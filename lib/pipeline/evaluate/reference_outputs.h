@@ -18,15 +18,15 @@ namespace bantam {
 //   apart:    "logits.0", "logits.1", ...: one tensor per sequence, with or without a leading 1.
 class ReferenceOutputs {
  public:
-  // `names`: the outputs that the graph has and the file must hold.
-  ReferenceOutputs(const std::filesystem::path& path, std::vector<std::string> names);
+  // `outputs`: those of the graph that the file must hold.
+  ReferenceOutputs(const std::filesystem::path& path, std::vector<IoSpec> outputs);
 
-  // The outputs of one sequence, as a session returns them for a batch of one: `shapes` holds theirs.
+  // The outputs of one sequence, as a session returns them for a batch of one; `like` has their shapes.
   Tensors sequence(std::int64_t index, const Tensors& like) const;
 
  private:
   std::filesystem::path path_;
-  std::vector<std::string> names_;
+  std::vector<IoSpec> outputs_;
   std::map<std::string, TensorSourcePtr> tensors_;
 };
 

@@ -114,7 +114,7 @@ std::string report_json(const Report& report) {
   if (report.reference_score) json["reference_score"] = estimate_json(*report.reference_score);
   for (const VariantReport& variant : report.variants) json["variants"].push_back(variant_json(variant));
   for (const Gate& gate : report.gates) {
-    json["gates"].push_back({{"name", gate.name}, {"dtype", gate.dtype}, {"limit", gate.limit}, {"value", gate.value},
+    json["gates"].push_back({{"name", gate.name}, {"dtype", gate.dtype}, {"limit", gate.limit}, {"value", finite_or_null(gate.value)},
                              {"verdict", std::string(verdict_name(gate.verdict))}, {"text", gate.text}});
   }
   return to_pretty_json(json);
@@ -146,7 +146,7 @@ Report read_report(const std::string& path) {
       for (const Json& variant : json.at("variants")) report.variants.push_back(read_variant(variant));
       for (const Json& gate : json.at("gates")) {
         report.gates.push_back({gate.at("name").get<std::string>(), gate.at("dtype").get<std::string>(), gate.at("limit").get<double>(),
-                                gate.at("value").get<double>(), read_verdict(gate.at("verdict").get<std::string>()), gate.at("text").get<std::string>()});
+                                read_number(gate.at("value")), read_verdict(gate.at("verdict").get<std::string>()), gate.at("text").get<std::string>()});
       }
       return report;
     } catch (const Json::exception& error) {
