@@ -14,23 +14,23 @@ template <>
 struct Vector<1> {
   typedef std::uint8_t Type __attribute__((vector_size(16)));
   static Type low(Type a, Type b) {
-    return __builtin_shuffle(a, b, Type{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   }
   static Type high(Type a, Type b) {
-    return __builtin_shuffle(a, b, Type{8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31});
+    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
   }
 };
 template <>
 struct Vector<2> {
   typedef std::uint16_t Type __attribute__((vector_size(16)));
-  static Type low(Type a, Type b) { return __builtin_shuffle(a, b, Type{0, 8, 1, 9, 2, 10, 3, 11}); }
-  static Type high(Type a, Type b) { return __builtin_shuffle(a, b, Type{4, 12, 5, 13, 6, 14, 7, 15}); }
+  static Type low(Type a, Type b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+  static Type high(Type a, Type b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
 };
 template <>
 struct Vector<4> {
   typedef std::uint32_t Type __attribute__((vector_size(16)));
-  static Type low(Type a, Type b) { return __builtin_shuffle(a, b, Type{0, 4, 1, 5}); }
-  static Type high(Type a, Type b) { return __builtin_shuffle(a, b, Type{2, 6, 3, 7}); }
+  static Type low(Type a, Type b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
+  static Type high(Type a, Type b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
 };
 
 // One square of 16 bytes by 16 / kBytes rows. Interleaving the first half of the rows with the second half

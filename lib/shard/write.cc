@@ -58,6 +58,11 @@ struct Scratch {
   std::vector<std::uint16_t> halves;
 };
 
+struct Item {
+  std::size_t unit;
+  std::int64_t tile;
+};
+
 class Writer {
  public:
   Writer(std::span<const WriteTarget> targets, const WriteOptions& options, Progress& progress)
@@ -73,16 +78,17 @@ class Writer {
     }
     for (std::size_t u = 0; u < units_.size(); ++u) {
       live_[u].tiles_left = units_[u].tiles;
-      for (std::int64_t tile = 0; tile < units_[u].tiles; ++tile) items_.emplace_back(u, tile);
+      for (std::int64_t tile = 0; tile < units_[u].tiles; ++tile) items_.push_back({u, tile});
     }
   }
 
   void run() {
     parallel_for(std::ssize(items_), options_.threads, [&](std::int64_t item, int worker) {
-      const auto [unit, tile] = items_[static_cast<std::size_t>(item)];
+      const Item& next = items_[static_cast<std::size_t>(item)];
       try {
         check_cancelled();
-        with_context(units_[unit].name, [&] { run_tile(unit, tile, scratch_[static_cast<std::size_t>(worker)]); });
+        with_context(units_[next.unit].name,
+                     [&] { run_tile(next.unit, next.tile, scratch_[static_cast<std::size_t>(worker)]); });
       } catch (...) {
         budget_.abort();
         throw;
@@ -216,7 +222,7 @@ class Writer {
   Budget budget_;
   std::vector<Scratch> scratch_;
   std::vector<std::vector<File>> files_;
-  std::vector<std::pair<std::size_t, std::int64_t>> items_;
+  std::vector<Item> items_;
 };
 
 }  // namespace

@@ -24,6 +24,7 @@ TEST(Float16, RoundTripsEveryHalf) {
   }
 }
 
+#ifdef __FLT16_MANT_DIG__  // clang before 15 has no half type on x86
 TEST(Float16, MatchesTheCompilersHalfType) {
   std::mt19937 random(7);
   for (int i = 0; i < 1'000'000; ++i) {
@@ -33,6 +34,7 @@ TEST(Float16, MatchesTheCompilersHalfType) {
     ASSERT_EQ(float_to_fp16(value), expected) << value;
   }
 }
+#endif
 
 TEST(Float16, RoundsTiesToEvenAndOverflowsToInfinity) {
   EXPECT_EQ(float_to_fp16(65519.0f), 0x7bffu);

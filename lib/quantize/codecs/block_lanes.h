@@ -50,7 +50,6 @@ inline Place place_block(const BlockTask& task, std::int64_t row, std::int64_t c
 
 inline void transpose(Group& group, int size) {
   typedef float Quad __attribute__((vector_size(16), may_alias));
-  typedef std::int32_t Pick __attribute__((vector_size(16)));
   float* out = reinterpret_cast<float*>(group.values);
   for (int lane = 0; lane < kLanes; lane += 4) {
     for (int k = 0; k < size; k += 4) {
@@ -59,14 +58,14 @@ inline void transpose(Group& group, int size) {
       std::memcpy(&b, group.blocks[lane + 1] + k, sizeof(b));
       std::memcpy(&c, group.blocks[lane + 2] + k, sizeof(c));
       std::memcpy(&d, group.blocks[lane + 3] + k, sizeof(d));
-      const Quad ab_low = __builtin_shuffle(a, b, Pick{0, 4, 1, 5});
-      const Quad ab_high = __builtin_shuffle(a, b, Pick{2, 6, 3, 7});
-      const Quad cd_low = __builtin_shuffle(c, d, Pick{0, 4, 1, 5});
-      const Quad cd_high = __builtin_shuffle(c, d, Pick{2, 6, 3, 7});
-      const Quad columns[4] = {__builtin_shuffle(ab_low, cd_low, Pick{0, 1, 4, 5}),
-                               __builtin_shuffle(ab_low, cd_low, Pick{2, 3, 6, 7}),
-                               __builtin_shuffle(ab_high, cd_high, Pick{0, 1, 4, 5}),
-                               __builtin_shuffle(ab_high, cd_high, Pick{2, 3, 6, 7})};
+      const Quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+      const Quad ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const Quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const Quad cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      const Quad columns[4] = {__builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
+                               __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+                               __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+                               __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
       for (int i = 0; i < 4; ++i) std::memcpy(out + (k + i) * kLanes + lane, &columns[i], sizeof(Quad));
     }
   }
