@@ -1,12 +1,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/digest_vectors.h"
 #include "base/md5_lanes.h"
 
 namespace bantam::BANTAM_ISA_NAMESPACE {
 namespace {
-
-typedef std::uint32_t Lanes __attribute__((vector_size(4 * kMd5Lanes)));
 
 // floor(2^32 * |sin(i + 1)|), RFC 1321 section 3.4.
 constexpr std::uint32_t kSines[64] = {
@@ -28,56 +27,73 @@ Lanes mix(Lanes b, Lanes c, Lanes d) {
   if constexpr (kRound == 3) return c ^ (b | ~d);
 }
 
-template <int kRound>
-void round16(Lanes& a, Lanes& b, Lanes& c, Lanes& d, const Lanes* words) {
+// The four working variables, and the words of a block, of kVectorLanes streams.
+struct Work {
+  Lanes a, b, c, d;
+  Lanes words[16];
+};
+
+// Every step waits for the one before it: vectors take turns, so that the processor has something to do
+// meanwhile.
+template <int kRound, int kVectors>
+void round16(Work (&work)[kVectors]) {
   constexpr int kStep[4] = {1, 5, 3, 7};
   constexpr int kStart[4] = {0, 1, 5, 0};
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) {
     const int shift = kShifts[kRound][i % 4];
-    const Lanes sum = a + mix<kRound>(b, c, d) + words[(kStart[kRound] + kStep[kRound] * i) % 16] + kSines[16 * kRound + i];
-    a = d;
-    d = c;
-    c = b;
-    b += (sum << shift) | (sum >> (32 - shift));
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      auto& [a, b, c, d, words] = work[v];
+      const Lanes sum = words[(kStart[kRound] + kStep[kRound] * i) % 16] + kSines[16 * kRound + i] + a +
+                        mix<kRound>(b, c, d);
+      a = d;
+      d = c;
+      c = b;
+      b += rotate_left(sum, shift);
+    }
   }
 }
 
-// Rows i and i + 8 become rows 2i and 2i + 1, their elements interleaved. An element's row and column, written as one number of
-// eight bits, are rotated by one bit: four times is a transposition.
-void riffle(const Lanes* in, Lanes* out) {
-  for (int i = 0; i < 8; ++i) {
-    out[2 * i] = __builtin_shufflevector(in[i], in[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    out[2 * i + 1] = __builtin_shufflevector(in[i], in[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+template <int kVectors>
+void md5_blocks(std::uint32_t (*state)[kMd5Lanes], const std::uint8_t* const* data, std::size_t first,
+                std::int64_t count) {
+  Lanes s[kVectors][4];
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    for (std::size_t word = 0; word < 4; ++word)
+      std::memcpy(&s[v][word], state[word] + first + kVectorLanes * v, sizeof(Lanes));
   }
-}
-
-void md5_blocks(std::uint32_t (*state)[kMd5Lanes], const std::uint8_t* const* data, std::int64_t count) {
-  Lanes s[4];
-  std::memcpy(s, state, sizeof(s));
   for (std::int64_t block = 0; block < count; ++block) {
-    Lanes words[16], other[16];
-    for (std::size_t lane = 0; lane < kMd5Lanes; ++lane) std::memcpy(&words[lane], data[lane] + 64 * block, sizeof(Lanes));
-    riffle(words, other);
-    riffle(other, words);
-    riffle(words, other);
-    riffle(other, words);
-    Lanes a = s[0], b = s[1], c = s[2], d = s[3];
-    round16<0>(a, b, c, d, words);
-    round16<1>(a, b, c, d, words);
-    round16<2>(a, b, c, d, words);
-    round16<3>(a, b, c, d, words);
-    s[0] += a;
-    s[1] += b;
-    s[2] += c;
-    s[3] += d;
+    Work work[kVectors];
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      load_blocks(data + first + kVectorLanes * v, 64 * block, work[v].words);
+      work[v].a = s[v][0], work[v].b = s[v][1], work[v].c = s[v][2], work[v].d = s[v][3];
+    }
+    round16<0>(work);
+    round16<1>(work);
+    round16<2>(work);
+    round16<3>(work);
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      s[v][0] += work[v].a, s[v][1] += work[v].b, s[v][2] += work[v].c, s[v][3] += work[v].d;
+    }
   }
-  std::memcpy(state, s, sizeof(s));
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    for (std::size_t word = 0; word < 4; ++word)
+      std::memcpy(state[word] + first + kVectorLanes * v, &s[v][word], sizeof(Lanes));
+  }
+}
+
+void any_lanes(std::uint32_t (*state)[kMd5Lanes], const std::uint8_t* const* data, std::size_t lanes,
+               std::int64_t count) {
+#if defined(__AVX2__)
+  if (lanes > kVectorLanes) return md5_blocks<2>(state, data, 0, count);
+#endif  // elsewhere the registers do not suffice for two vectors
+  for (std::size_t first = 0; first < lanes; first += kVectorLanes) md5_blocks<1>(state, data, first, count);
 }
 
 }  // namespace
 
 extern const Md5Blocks kMd5Blocks;
-const Md5Blocks kMd5Blocks = md5_blocks;
+const Md5Blocks kMd5Blocks = any_lanes;
 
 }  // namespace bantam::BANTAM_ISA_NAMESPACE

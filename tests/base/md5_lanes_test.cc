@@ -11,14 +11,14 @@ namespace {
 
 TEST(Md5Lanes, EqualsOpensslForStreamsOfDifferentLengths) {
   std::mt19937 random(5);
-  for (const std::size_t streams : {std::size_t{1}, std::size_t{3}, kMd5Lanes}) {
+  for (const std::size_t streams : {std::size_t{1}, std::size_t{3}, std::size_t{17}, kMd5Lanes + 5}) {
     Md5Lanes lanes(streams);
     std::vector<std::vector<std::byte>> data(streams);
     for (std::size_t i = 0; i < streams; ++i) {
-      data[i].resize(i == 0 ? 0 : 55 + 61 * i * i);
+      data[i].resize(i == 0 ? 0 : 55 + 14 * i * i);
       for (std::byte& byte : data[i]) byte = static_cast<std::byte>(random());
     }
-    for (std::size_t begin = 0; begin < 20'000; begin += 4096) {
+    for (std::size_t begin = 0; begin < 40'000; begin += 4096) {
       std::vector<std::span<const std::byte>> chunks;
       for (const auto& bytes : data) {
         const std::size_t from = std::min(begin, bytes.size());
@@ -26,11 +26,10 @@ TEST(Md5Lanes, EqualsOpensslForStreamsOfDifferentLengths) {
       }
       lanes.update(chunks);
     }
-    const std::vector<std::string> digests = lanes.hex();
     for (std::size_t i = 0; i < streams; ++i) {
       Digest expected = Digest::md5();
       expected.update(data[i]);
-      EXPECT_EQ(digests[i], expected.hex()) << streams << " streams, stream " << i;
+      EXPECT_EQ(lanes.finish(i), expected.hex()) << streams << " streams, stream " << i;
     }
   }
 }
@@ -40,7 +39,8 @@ TEST(Md5Lanes, KnowsTheTestSuiteOfRfc1321) {
   const std::string abc = "abc";
   const std::vector<std::span<const std::byte>> chunks = {{}, std::as_bytes(std::span(abc))};
   lanes.update(chunks);
-  EXPECT_EQ(lanes.hex(), (std::vector<std::string>{"d41d8cd98f00b204e9800998ecf8427e", "900150983cd24fb0d6963f7d28e17f72"}));
+  EXPECT_EQ(lanes.finish(0), "d41d8cd98f00b204e9800998ecf8427e");
+  EXPECT_EQ(lanes.finish(1), "900150983cd24fb0d6963f7d28e17f72");
 }
 
 }  // namespace
