@@ -94,6 +94,10 @@ class Writer {
         throw;
       }
     });
+    // What was too small for a call of its own.
+    for (const std::vector<File>& files : files_) {
+      for (const File& file : files) file.start_writeback(0, file.size());
+    }
   }
 
  private:
