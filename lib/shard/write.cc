@@ -5,6 +5,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstring>
+#include <memory>
 #include <mutex>
 
 #include "base/convert_kernels.h"
@@ -16,7 +17,8 @@
 namespace bantam {
 namespace {
 
-// Grants memory for transposed panels in the order of the units; a unit is always granted when nothing is held.
+// Grants memory for transposed panels in the order of the units; a unit is always granted when nothing is
+// held.
 class Budget {
  public:
   explicit Budget(std::int64_t limit) : limit_(limit) {}
@@ -44,10 +46,19 @@ class Budget {
   bool aborted_ = false;
 };
 
-// Panels of a unit that is being worked on: one buffer per transposed part, in the order of codecs and parts.
+// One transposed part. Tiles fill it whole, so it need not be cleared first.
+struct Panel {
+  explicit Panel(std::int64_t size)
+      : bytes(std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(size))), count(size) {}
+  std::span<std::byte> span() const { return {bytes.get(), static_cast<std::size_t>(count)}; }
+  std::unique_ptr<std::byte[]> bytes;
+  std::int64_t count;
+};
+
+// Panels of a unit that is being worked on, in the order of codecs and parts.
 struct Live {
   std::once_flag started;
-  std::vector<std::vector<std::byte>> panels;
+  std::vector<Panel> panels;
   std::atomic<std::int64_t> tiles_left{0};
 };
 
@@ -66,8 +77,12 @@ struct Item {
 class Writer {
  public:
   Writer(std::span<const WriteTarget> targets, const WriteOptions& options, Progress& progress)
-      : options_(options), progress_(progress), units_(plan_units(targets, options)), live_(units_.size()),
-        budget_(options.transpose_bytes), scratch_(static_cast<std::size_t>(std::max(options.threads, 1))) {
+      : options_(options),
+        progress_(progress),
+        units_(plan_units(targets, options)),
+        live_(units_.size()),
+        budget_(options.transpose_bytes),
+        scratch_(static_cast<std::size_t>(std::max(options.threads, 1))) {
     for (const WriteTarget& target : targets) {
       std::vector<File> files;
       for (const ShardFile& shard : target.layout->shards) {
@@ -111,7 +126,8 @@ class Writer {
     require_finite(unit, rows, scratch.floats);
     std::size_t panel = 0;
     for (const CodecJob& job : unit.codecs) encode(unit, job, rows, scratch, live, panel);
-    if (unit.panel_begin == 0) progress_.advance(rows.count() * byte_size(unit.source->spec().dtype, unit.width));
+    if (unit.panel_begin == 0)
+      progress_.advance(rows.count() * byte_size(unit.source->spec().dtype, unit.width));
     if (--live.tiles_left == 0) finish(unit, live);
   }
 
@@ -122,7 +138,7 @@ class Writer {
       for (const PartJob& part : job.parts) {
         if (!part.spec.transposed) continue;
         const std::int64_t elements = unit.rows * (unit.panel_end - unit.panel_begin);
-        live.panels.emplace_back(static_cast<std::size_t>(byte_size(part.spec.dtype, elements)));
+        live.panels.emplace_back(byte_size(part.spec.dtype, elements));
       }
     }
   }
@@ -139,7 +155,14 @@ class Writer {
     }
   }
 
-  void encode(const Unit& unit, const CodecJob& job, RowRange rows, Scratch& scratch, Live& live, std::size_t& panel) {
+  void encode(const Unit& unit, const CodecJob& job, RowRange rows, Scratch& scratch, Live& live,
+              std::size_t& panel) {
+    if (job.codec == float_codec()) {  // its bytes are the floats themselves
+      if (unit.panel_begin == 0) {
+        write_rows(unit, job.parts[0], rows, std::as_bytes(std::span(scratch.floats)), scratch.halves);
+      }
+      return;
+    }
     scratch.parts.resize(std::max(scratch.parts.size(), job.parts.size()));
     std::vector<std::span<std::byte>> spans;
     for (std::size_t p = 0; p < job.parts.size(); ++p) {
@@ -151,7 +174,7 @@ class Writer {
     for (std::size_t p = 0; p < job.parts.size(); ++p) {
       const PartJob& part = job.parts[p];
       if (part.spec.transposed) {
-        into_panel(unit, part, rows, scratch.parts[p], live.panels[panel++]);
+        into_panel(unit, part, rows, scratch.parts[p], live.panels[panel++].span());
       } else if (unit.panel_begin == 0) {
         write_rows(unit, part, rows, scratch.parts[p], scratch.halves);
       }
@@ -180,8 +203,8 @@ class Writer {
     }
   }
 
-  static void into_panel(const Unit& unit, const PartJob& part, RowRange rows, std::span<const std::byte> bytes,
-                         std::span<std::byte> panel) {
+  static void into_panel(const Unit& unit, const PartJob& part, RowRange rows,
+                         std::span<const std::byte> bytes, std::span<std::byte> panel) {
     BANTAM_ASSERT(info(part.spec.dtype).bits == 8);
     transpose(bytes.data() + unit.panel_begin, rows.count(), unit.panel_end - unit.panel_begin, unit.width,
               panel.data() + rows.begin, unit.rows, 1);
@@ -192,7 +215,7 @@ class Writer {
     for (const CodecJob& job : unit.codecs) {
       for (const PartJob& part : job.parts) {
         if (!part.spec.transposed) continue;
-        const std::span<const std::byte> bytes(live.panels[panel++]);
+        const std::span<const std::byte> bytes = live.panels[panel++].span();
         for (const Destination& to : part.destinations) {
           file(to).write_at(to.offset + unit.panel_begin * unit.rows, bytes);
         }
@@ -238,14 +261,18 @@ std::int64_t write_memory_bound(std::span<const WriteTarget> targets, const Writ
     std::int64_t parts = 0;
     for (const CodecJob& job : unit.codecs) {
       std::int64_t sum = unit.tile_rows * unit.width * 2;  // halves
-      for (const PartJob& part : job.parts) sum += part.spec.bytes() / std::max<std::int64_t>(unit.rows, 1) * unit.tile_rows;
+      for (const PartJob& part : job.parts)
+        sum += part.spec.bytes() / std::max<std::int64_t>(unit.rows, 1) * unit.tile_rows;
       parts = std::max(parts, sum);
     }
     tile = std::max(tile, bytes + parts);
-    if (unit.panel_bytes > largest) second = std::exchange(largest, unit.panel_bytes);
-    else second = std::max(second, unit.panel_bytes);
+    if (unit.panel_bytes > largest)
+      second = std::exchange(largest, unit.panel_bytes);
+    else
+      second = std::max(second, unit.panel_bytes);
   }
-  const std::int64_t panels = largest == 0 ? 0 : std::max(largest, std::min(options.transpose_bytes, largest * options.threads));
+  const std::int64_t panels =
+      largest == 0 ? 0 : std::max(largest, std::min(options.transpose_bytes, largest * options.threads));
   return tile * std::max(options.threads, 1) + panels;
 }
 
