@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,6 +96,18 @@ void File::read_at(std::int64_t offset, std::span<std::byte> out) const {
     out = out.subspan(static_cast<std::size_t>(got));
     offset += got;
   }
+}
+
+std::shared_ptr<const std::byte> File::map(std::int64_t offset, std::int64_t length) const {
+  if (offset < 0 || length <= 0 || length > size() - offset) {
+    fail("{}: truncated: ends before byte {}", path_.string(), offset + length);
+  }
+  const std::int64_t begin = offset / ::sysconf(_SC_PAGESIZE) * ::sysconf(_SC_PAGESIZE);
+  const auto mapped = static_cast<std::size_t>(offset + length - begin);
+  void* pages = ::mmap(nullptr, mapped, PROT_READ, MAP_PRIVATE, descriptor_, begin);
+  if (pages == MAP_FAILED) fail_io(path_.string(), "map", errno);
+  return {static_cast<const std::byte*>(pages) + (offset - begin),
+          [pages, mapped](const std::byte*) { ::munmap(pages, mapped); }};
 }
 
 void File::write_at(std::int64_t offset, std::span<const std::byte> bytes) const {

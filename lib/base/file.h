@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ class File {
 
   // Fills `out` from `offset`; a file that ends earlier is an error ("truncated").
   void read_at(std::int64_t offset, std::span<std::byte> out) const;
+  // The bytes as read-only memory that the kernel fills when it is looked at: for large tables of which little is used.
+  // Whoever shortens the file meanwhile ends the process (SIGBUS).
+  std::shared_ptr<const std::byte> map(std::int64_t offset, std::int64_t length) const;
   void write_at(std::int64_t offset, std::span<const std::byte> bytes) const;
   void resize(std::int64_t size) const;
   // Flushes data to the device.

@@ -53,6 +53,17 @@ void encode_part(const Weight& weight, std::size_t wanted, std::span<std::byte> 
   }
 }
 
+// The file's own pages for a large weight that is used as it is stored: an embedding of which a few rows are
+// gathered costs no more than these. Null for anything else.
+std::shared_ptr<const std::byte> map_large(const TensorSource& source) {
+  constexpr std::int64_t kLarge = 1 << 20;
+  constexpr std::int64_t kAlignment = 8;  // of the largest element
+  const FilePlace place = source.place();
+  const std::int64_t bytes = source.spec().bytes();
+  if (place.file == nullptr || bytes < kLarge || place.offset % kAlignment != 0) return nullptr;
+  return place.file->map(place.offset, bytes);
+}
+
 void transpose_bytes(std::span<const std::byte> in, std::int64_t rows, std::int64_t columns,
                      std::int64_t element, std::span<std::byte> out) {
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -116,6 +127,9 @@ Tensor Constants::load(const Entry& known) const {
     const bool as_stored =
         weight.codec->is_raw() || (weight.codec == float_codec() && spec.dtype == part.stored);
     const DType dtype = as_stored ? part.stored : made.dtype;
+    if (as_stored && !(options_.emulate_fp16 && dtype == DType::kF32)) {
+      if (const auto mapped = map_large(*weight.source)) return Tensor::view(dtype, shape, mapped);
+    }
     Tensor tensor(dtype, shape, memory_.allocate(byte_size(dtype, element_count(shape))));
     if (as_stored) {
       weight.source->read({0, spec.rows()}, tensor.mutable_bytes());

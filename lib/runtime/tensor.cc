@@ -67,6 +67,12 @@ Tensor Tensor::borrow(DType dtype, Shape shape, std::span<const std::byte> bytes
   return tensor;
 }
 
+Tensor Tensor::view(DType dtype, Shape shape, const std::shared_ptr<const std::byte>& storage) {
+  Tensor tensor(dtype, std::move(shape), std::const_pointer_cast<std::byte>(storage));
+  tensor.owned_ = false;
+  return tensor;
+}
+
 std::span<const std::string> Tensor::strings() const {
   if (dtype_ != DType::kString) fail_type(DType::kString);
   return *strings_;

@@ -79,6 +79,8 @@ class Tensor {
   static Tensor from(const TensorData& data);
   // Sees `bytes`, which the caller keeps alive and unchanged as long as any copy of the tensor exists.
   static Tensor borrow(DType dtype, Shape shape, std::span<const std::byte> bytes);
+  // Sees read-only memory and keeps it alive.
+  static Tensor view(DType dtype, Shape shape, const std::shared_ptr<const std::byte>& storage);
 
   bool defined() const { return dtype_ != DType::kUndefined; }
   DType dtype() const { return dtype_; }

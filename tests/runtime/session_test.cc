@@ -1,14 +1,18 @@
 #include "runtime/session.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/float16.h"
 #include "graph/builder.h"
 #include "runtime/op.h"
@@ -293,11 +297,103 @@ TEST(Session, EmulatesFp16StorageOfWhatIsComputedInPlaceAndOfInputs) {
   EXPECT_EQ(values_of(given)[0], 0.1f);
 }
 
+TEST(Session, LooksIntoTheFileOfALargeTable) {
+  const std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / fmt::format("table-{}", ::getpid());
+  std::vector<float> table(700 * 513);
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<float>(i);
+  write_text_file(path, std::string(24, 'x') +
+                            std::string(reinterpret_cast<const char*>(table.data()), table.size() * 4));
+  const auto file = std::make_shared<const File>(File::open_read(path));
+  for (const bool emulate : {false, true}) {
+    Graph graph;
+    graph.opsets[""] = 21;
+    GraphBuilder builder(graph);
+    const ValueId ids = builder.input("ids", DType::kI64, {Dim::named("n")});
+    const ValueId rows =
+        builder.weight("table", Role::kOther, make_file_source({"table", DType::kF32, {700, 513}}, file, 24));
+    // Read by two nodes, one of which would like to write in place.
+    const ValueId gathered = builder.op("Gather", {rows, ids});
+    builder.output(gathered, "y", {});
+    builder.output(builder.op("Neg", {rows}), "negative", {});
+    SessionOptions options;
+    options.emulate_fp16 = emulate;
+    const Session session(std::move(graph), options);
+    const Tensors outputs =
+        session.run({{"ids", Tensor::of<std::int64_t>({2}, std::vector<std::int64_t>{699, 3})}});
+    const auto round = [&](float v) {
+      return emulate ? fp16_to_float(float_to_fp16(std::min(v, 65504.0f))) : v;
+    };
+    EXPECT_EQ(values_of(outputs.at("y"))[0], round(table[699 * 513]));
+    EXPECT_EQ(values_of(outputs.at("y"))[513 + 7], round(table[3 * 513 + 7]));
+    EXPECT_EQ(values_of(outputs.at("negative")).back(), -round(table.back()));
+  }
+  std::filesystem::remove(path);
+}
+
+// What each kind of op needs of its inputs: [left], [right] and what the error has to say.
+TEST(Session, NamesTheNodeWhoseInputsHaveTheWrongRank) {
+  struct Case {
+    std::string type;
+    std::vector<Shape> inputs;
+    std::string error;
+  };
+  const std::vector<Case> cases = {
+      {"MatMul", {{2, 3}, {4, 5}}, "node /MatMul (MatMul): "},
+      {"MatMul", {{}, {4, 5}}, "node /MatMul (MatMul): "},
+      {"Gemm", {{2, 3, 4}, {4, 5}}, "node /Gemm (Gemm): "},
+      {"Add", {{2, 3}, {4, 3}}, "node /Add (Add): "},
+      {"Conv", {{2, 3}, {4, 3, 1}}, "node /Conv (Conv): "},
+      {"Conv", {{1, 3, 9}, {4, 2, 1}}, "node /Conv (Conv): "},
+      {"LayerNormalization", {{2, 3}, {4}}, "node /LayerNormalization (LayerNormalization): "},
+      {"Where", {{2, 3}, {4}, {4}}, "node /Where (Where): "},
+      {"GatherElements", {{2, 3}, {4}}, "node /GatherElements (GatherElements): "},
+  };
+  for (const Case& wrong : cases) {
+    SCOPED_TRACE(wrong.type);
+    Graph graph;
+    graph.opsets[""] = 21;
+    GraphBuilder builder(graph);
+    std::vector<ValueId> ids;
+    Tensors inputs;
+    for (std::size_t i = 0; i < wrong.inputs.size(); ++i) {
+      const std::string name(1, static_cast<char>('a' + i));
+      ids.push_back(builder.input(name, DType::kF32, {}));
+      graph.values.back().has_dims = false;
+      inputs[name] = Tensor(DType::kF32, wrong.inputs[i]);
+    }
+    const ValueId y = ids.size() == 2 ? builder.op(wrong.type, {ids[0], ids[1]})
+                                      : builder.op(wrong.type, {ids[0], ids[1], ids[2]});
+    builder.output(y, "y", {});
+    const Session session(std::move(graph));
+    expect_error(wrong.error, [&] { session.run(inputs); });
+  }
+}
+
 TEST(OpList, HasNoOperatorTwice) {
   std::set<std::tuple<std::string_view, std::string_view, std::int64_t>> seen;
   for (const OpDef& def : op_defs()) {
     EXPECT_TRUE(seen.insert({def.domain, def.type, def.since}).second) << def.type << " since " << def.since;
   }
+}
+
+// docs/runtime.md names every operator, so that nobody has to keep the list by hand.
+TEST(OpList, IsWhatTheDocsSay) {
+  const std::string docs = read_text_file(BANTAM_SOURCE_DIR "/docs/runtime.md", 1 << 20);
+  const std::size_t begin = docs.find("<!-- operators -->");
+  const std::size_t end = docs.find("<!-- end -->");
+  ASSERT_LT(begin, end);
+  std::istringstream words(docs.substr(begin, end - begin));
+  std::set<std::string> documented, known;
+  for (std::string word, domain; words >> word;) {
+    if (word.ends_with(":")) domain = word;
+    if (!domain.empty() && !word.ends_with(":")) documented.insert(domain + word);
+  }
+  for (const OpDef& def : op_defs()) {
+    if (def.domain == "bantam") continue;  // what fusions make
+    known.insert(fmt::format("{}:{}", def.domain.empty() ? "ai.onnx" : def.domain, def.type));
+  }
+  EXPECT_EQ(documented, known);
 }
 
 }  // namespace
