@@ -26,7 +26,7 @@ from synthetic import write_checkpoint
 
 SHAPES = [(1, 128), (8, 128), (32, 32)]
 FILES = {"fp32": "model.onnx", "q8": "model_quantized.onnx", "q4": "model_q4.onnx"}
-PAUSE = 0.002  # lets the other side's threads stop spinning
+PAUSE = 0.05  # onnxruntime's threads spin for tens of milliseconds after a run, on the cores that we would use
 
 
 def write_inputs(folder, inputs):

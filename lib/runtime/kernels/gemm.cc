@@ -132,14 +132,15 @@ void gemm(std::int64_t m, const float* a, std::int64_t lda, const PackedB& b, fl
   if (pool.threads() == 1 || m * b.n * std::max<std::int64_t>(b.k, 1) < kSerialWork) {
     return gemm_serial(m, a, lda, b, c, ldc, epilogue);
   }
-  // About four blocks per thread, so that a late thread costs little; more when the rows need it for the
+  // About eight blocks per thread, so that a late thread costs little; more when the rows need it for the
   // cache.
-  const std::int64_t wanted = 4 * pool.threads();
+  const std::int64_t wanted = 8 * pool.threads();
   const std::int64_t panels = panels_of(b);
   std::int64_t rows = rows_per_block(m, b.k, b.kernels->f32.rows);
   std::int64_t row_blocks = ceil_div(m, rows);
-  const std::int64_t per_block = std::max<std::int64_t>(1, panels * row_blocks / wanted);
+  std::int64_t per_block = std::max<std::int64_t>(1, panels * row_blocks / wanted);
   const std::int64_t panel_blocks = ceil_div(panels, per_block);
+  per_block = ceil_div(panels, panel_blocks);
   if (row_blocks * panel_blocks < wanted) {  // few panels: cut the rows finer
     row_blocks = std::min(ceil_div(m, b.kernels->f32.rows), ceil_div(wanted, panel_blocks));
     rows = round_up(ceil_div(m, row_blocks), b.kernels->f32.rows);

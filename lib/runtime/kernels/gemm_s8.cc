@@ -99,14 +99,16 @@ class Product {
 
   void run() {
     const std::int64_t panels = ceil_div(b_.n, width_);
-    const std::int64_t wanted = 4 * pool_.threads();
+    const std::int64_t wanted = 8 * pool_.threads();  // a late thread costs little
     // Blocks of rows that stay in the second cache level beside a panel.
     std::int64_t rows = std::max<std::int64_t>(256 * 1024 / std::max<std::int64_t>(b_.k, 1), kernel_.rows);
-    rows = std::min(rows, round_up(a_.m, kernel_.rows));
     std::int64_t row_blocks = ceil_div(a_.m, rows);
+    rows = round_up(ceil_div(a_.m, row_blocks), kernel_.rows);
+    row_blocks = ceil_div(a_.m, rows);
     std::int64_t per_block =
         pool_.threads() == 1 ? panels : std::max<std::int64_t>(1, panels * row_blocks / wanted);
     const std::int64_t panel_blocks = ceil_div(panels, per_block);
+    per_block = ceil_div(panels, panel_blocks);
     if (pool_.threads() > 1 && row_blocks * panel_blocks < wanted) {
       row_blocks = std::min(ceil_div(a_.m, kernel_.rows), ceil_div(wanted, panel_blocks));
       rows = round_up(ceil_div(a_.m, row_blocks), kernel_.rows);
