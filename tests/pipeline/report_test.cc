@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
+#include <vector>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -141,6 +143,70 @@ TEST(ReportMarkdown, HasOneRowPerVariantAndEscapesNames) {
   }
   EXPECT_NE(text.find("org/\\<b\\>model"), std::string::npos);
   EXPECT_NE(text.find("❔"), std::string::npos);
+}
+
+// Of every `<tag ...>` of an SVG, what the attribute says.
+std::vector<double> numbers_of(const std::string& svg, const std::string& tag, const std::string& attribute) {
+  std::vector<double> numbers;
+  for (std::size_t at = svg.find(tag); at != std::string::npos; at = svg.find(tag, at + 1)) {
+    const std::size_t value = svg.find(" " + attribute + "=\"", at);
+    if (value == std::string::npos || value > svg.find('>', at)) continue;
+    numbers.push_back(std::stod(svg.substr(value + attribute.size() + 3)));
+  }
+  return numbers;
+}
+
+TEST(ReportHtml, ShowsABrokenVariantAsBroken) {
+  Report report = sample();
+  VariantReport& broken = report.variants[1];
+  broken.first_nonfinite = "/encoder/<Gemm>";
+  broken.agreement.kl_mean = broken.agreement.kl_max = broken.agreement.max_abs = std::numeric_limits<double>::infinity();
+  for (std::size_t layer = 10; layer < broken.layers.size(); ++layer) broken.layers[layer] = {broken.layers[layer].name, -200, 0};
+  const std::string html = report_html(report);
+  EXPECT_NE(html.find("fp16 is broken: /encoder/&lt;Gemm&gt; gives NaN or infinity."), std::string::npos);
+  EXPECT_NE(html.find("<tr class=\"broken\"><td>fp16</td>"), std::string::npos);
+  EXPECT_EQ(html.find("inf<"), std::string::npos);
+  EXPECT_EQ(html.find("-200"), std::string::npos);
+  // Its line ends, its dot is not drawn, and the others keep their colours.
+  EXPECT_EQ(numbers_of(html, "<circle", "cx").size(), 4U);
+  EXPECT_EQ(html.find("<circle class=\"s1\""), std::string::npos);
+  EXPECT_NE(html.find("<circle class=\"s2\""), std::string::npos);
+  EXPECT_NE(report_markdown(report).find("| fp16 | 2.81 MiB | 16.00 | NaN |"), std::string::npos) << report_markdown(report);
+}
+
+TEST(Svg, LabelsOfDotsAtOnePlaceDoNotOverlap) {
+  std::vector<ChartPoint> points;
+  for (std::size_t i = 0; i < 7; ++i) points.push_back({1.5 + 1e-4 * static_cast<double>(i % 3), 99.5, 98, 101, "uint8", i});
+  const std::string svg = scatter_chart(points, {"x", "y", "d", 100.0});
+  const std::string names = svg.substr(svg.find("<text", svg.rfind("<circle")));
+  const std::vector<double> x = numbers_of(names, "<text", "x"), y = numbers_of(names, "<text", "y");
+  ASSERT_GE(x.size(), 7U);
+  for (std::size_t a = 0; a < 7; ++a) {
+    for (std::size_t b = 0; b < a; ++b) EXPECT_TRUE(std::abs(x[a] - x[b]) > 20 || std::abs(y[a] - y[b]) > 11) << a << " and " << b;
+  }
+  EXPECT_EQ(numbers_of(svg, "<circle", "r").front(), 7);
+  EXPECT_LT(numbers_of(svg, "<circle", "r").back(), 7);
+}
+
+TEST(Svg, AnAxisEndsWhereNothingCanLie) {
+  const std::string svg = scatter_chart({{1, 1, 1, 1, "only"}}, {"x", "cosine", "d", 1.0, 0.999, 1.0});
+  EXPECT_EQ(svg.find(">1.0"), std::string::npos);
+  EXPECT_NE(svg.find(">0.9995<"), std::string::npos);
+}
+
+TEST(Svg, LayersAreNamedByTheirBlocks) {
+  std::vector<std::string> layers = {"/embeddings/LayerNorm/Op"};
+  for (int i = 0; i < 24; ++i) layers.push_back("/encoder/layer." + std::to_string(i / 6) + "/attention/MatMul_" + std::to_string(i % 6));
+  const std::string svg = line_chart(layers, {{"q8", std::vector<double>(layers.size(), 40), 2}}, {"x", "y", "d"});
+  for (const char* block : {">layer.0<", ">layer.1<", ">layer.2<", ">layer.3<"}) EXPECT_NE(svg.find(block), std::string::npos) << block;
+  EXPECT_NE(svg.find("<title>/encoder/layer.2/attention/MatMul_4\nq8: 40.0 dB</title>"), std::string::npos);
+}
+
+TEST(Svg, HistogramsSayWhatLiesLeftOfTheAxis) {
+  const std::string svg = log_histogram({{"fp32", {1e-15, 0, 2e-15, 1e-14}}, {"q8", {1e-4, 1e-3, 1e-3, 0}, 2}}, {"x", "", "d"});
+  EXPECT_NE(svg.find(">100 % below 1e-11<"), std::string::npos) << svg;
+  EXPECT_NE(svg.find(">25 % below 1e-11<"), std::string::npos);
+  EXPECT_NE(svg.find("highest bar: 50 %"), std::string::npos);
 }
 
 TEST(Svg, ChartsOfNothingAreEmptyAndOddValuesStayOut) {

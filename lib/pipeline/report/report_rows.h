@@ -15,6 +15,9 @@ struct ReportColumn {
   std::vector<std::string> cells;  // one per variant
 };
 
+// A variant that gave NaN or infinity: its figures mean nothing.
+bool is_broken(const VariantReport& variant);
+
 // Columns that have something to say in this report (no score without labels, no KL where outputs are embeddings).
 std::vector<ReportColumn> report_columns(const Report& report);
 
