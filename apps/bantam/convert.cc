@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/units.h"
 #include "base/file.h"
+#include "choices.h"
 #include "command.h"
 #include "data_options.h"
 #include "gate_options.h"
@@ -47,18 +48,6 @@ struct Arguments {
   DataOptions data;
   GateOptions gates;
 };
-
-std::vector<Choice> dtype_choices() {
-  std::vector<Choice> choices;
-  for (const DtypeNameInfo& entry : dtype_names()) choices.push_back({std::string(entry.name), std::string(entry.summary)});
-  return choices;
-}
-
-std::vector<Choice> task_choices() {
-  std::vector<Choice> choices;
-  for (const TaskInfo& entry : tasks()) choices.push_back({std::string(entry.name), ""});
-  return choices;
-}
 
 std::vector<Choice> role_choices() {
   std::vector<Choice> choices;
@@ -138,6 +127,10 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   const auto begin = std::chrono::steady_clock::now();
   const Recipe recipe = make_recipe(arguments);
   if (arguments.dry_run) {
+    std::error_code ignored;
+    if (!recipe.output.empty() && !recipe.force && std::filesystem::exists(recipe.output, ignored)) {
+      console.progress.note(recipe.output.string() + ": exists; the run itself will need --force");
+    }
     const Plan plan = plan_bundle(recipe, false, console.progress);
     console.print(arguments.json ? plan_json(plan) : describe_plan(plan));
     return ExitCode::kDone;

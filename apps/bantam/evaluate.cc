@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parallel.h"
+#include "choices.h"
 #include "command.h"
 #include "data_options.h"
 #include "gate_options.h"
@@ -68,6 +69,8 @@ constexpr std::array kExamples{
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
+  std::vector<Choice> dtypes = {{"all", "what the bundle holds"}};
+  for (const Choice& dtype : dtype_choices()) dtypes.push_back({dtype.name, ""});
   options.positional("BUNDLE", arguments->bundle, "The folder that bantam convert wrote.",
                      {.required = true, .completes = Completes::kDirectories});
   options.add("--data FILE", arguments->data,
@@ -80,8 +83,10 @@ Action declare(Options& options) {
   options.add("--reference-outputs FILE", arguments->reference_outputs,
               "Outputs made elsewhere (PyTorch), as safetensors: \"logits\" stacked, or \"logits.0\", \"logits.1\", ... one per "
               "sequence. They take the reference's place, so that the runtime need not judge itself.");
-  options.add("-d,--dtype LIST", arguments->dtypes, "Variants to measure, or all. Default: all.");
-  options.add("--task TASK", arguments->task, "Overrides the task that the bundle states.");
+  options.add("-d,--dtype LIST", arguments->dtypes, "Variants to measure, or all. Default: all.",
+              {.choices = std::move(dtypes)});
+  options.add("--task TASK", arguments->task, "Overrides the task that the bundle states.",
+              {.choices = task_choices()});
   options.add("--report DIR", arguments->report, "Write report.json, report.md and report.html there.",
               {.completes = Completes::kDirectories});
   options.add("--layers N", arguments->layers,

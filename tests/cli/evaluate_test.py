@@ -254,7 +254,7 @@ class BadInput(Evaluate):
         self.assertEqual(report["metric"], "accuracy")
 
     def test_what_is_not_there(self):
-        self.refused("fp32, q8, q4", more=["-d", "q2"])
+        self.refused("fp32, q8, q4", more=["-d", "int8"])
         self.refused("spearman", "accuracy", code=2, more=["--metric", "spearman"])
         self.refused("not a bundle", bundle=MODEL)
         self.refused("nowhere", bundle=self.folder / "nowhere")
