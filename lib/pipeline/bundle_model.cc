@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "base/convert_kernels.h"
@@ -21,6 +22,23 @@ constexpr std::array kTokenInputs{
     TokenInput{"attention_mask", &Encoding::attention_mask},
     TokenInput{"token_type_ids", &Encoding::type_ids},
 };
+
+// As transformers counts them: from 0 at the first token that is no padding; padding has 1.
+std::vector<std::int64_t> positions(const Encoding& encoding) {
+  std::vector<std::int64_t> result;
+  std::int64_t next = 0;
+  for (const std::int64_t mask : encoding.attention_mask) result.push_back(mask != 0 ? next++ : 1);
+  return result;
+}
+
+// An empty cache: what is not a number in the declaration is the batch or nothing, as transformers.js has it.
+Tensor empty_cache(const IoSpec& input, std::int64_t batch) {
+  Shape shape;
+  for (const Dim& dim : input.dims) shape.push_back(dim.is_fixed() ? dim.value : 0);
+  if (shape.empty()) fail("{}: the graph does not declare its dimensions", quote(input.name));
+  shape[0] = batch;
+  return Tensor(input.dtype, std::move(shape));
+}
 
 }  // namespace
 
@@ -55,6 +73,20 @@ Tensors token_inputs(std::span<const IoSpec> inputs, std::span<const Encoding> e
   const std::int64_t length = encodings.front().size();
   Tensors tensors;
   for (const IoSpec& input : inputs) {
+    if (input.name.starts_with("past_")) {
+      tensors.emplace(input.name, empty_cache(input, batch));
+      continue;
+    }
+    if (input.name == "num_logits_to_keep") {
+      tensors.emplace(input.name, Tensor(DType::kI64, {}));  // 0: all
+      continue;
+    }
+    if (input.name == "position_ids") {
+      std::vector<std::int64_t> values;
+      for (const Encoding& encoding : encodings) std::ranges::copy(positions(encoding), std::back_inserter(values));
+      tensors.emplace(input.name, Tensor::of<std::int64_t>({batch, length}, values));
+      continue;
+    }
     const auto known = std::ranges::find(kTokenInputs, input.name, &TokenInput::name);
     if (known == kTokenInputs.end()) fail("the graph wants {}, which text does not give", quote(input.name));
     std::vector<std::int64_t> values;

@@ -32,8 +32,9 @@ struct BundleModel {
 // Opens the folder of a bundle; anything else is an error that says how to make one.
 BundleModel open_bundle(const std::filesystem::path& path);
 
-// What a graph that reads tokens is fed: input_ids, attention_mask and token_type_ids as [batch, length] int64,
-// those of them that it declares. All encodings have one length. An input that text does not give is an error.
+// What a graph that reads tokens is fed: input_ids, attention_mask, token_type_ids and position_ids as
+// [batch, length] int64, empty caches, num_logits_to_keep 0 (all); those of them that it declares. All encodings
+// have one length. An input that text does not give is an error.
 Tensors token_inputs(std::span<const IoSpec> inputs, std::span<const Encoding> encodings);
 
 // Row `row` of a tensor [batch, ...], as a batch of one.

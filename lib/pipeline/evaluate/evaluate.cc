@@ -234,8 +234,10 @@ class Evaluation {
         const Scored scored = candidate.answers->scored();
         variant.score = to_estimate(bootstrap(scored.samples, scored.score, bootstrap_options));
         if (report.reference_score->value > 0) {
-          variant.retention =
-              to_estimate(paired_retention(scored.samples, scored.score, reference.score, bootstrap_options));
+          const bool lower = task_->lower_is_better();
+          variant.retention = to_estimate(paired_retention(scored.samples, lower ? reference.score : scored.score,
+                                                           lower ? scored.score : reference.score,
+                                                           bootstrap_options));
         }
       }
       report.variants.push_back(std::move(variant));

@@ -42,6 +42,8 @@ class EvaluationTask {
 
   // "accuracy"; empty where the data give nothing to score by.
   virtual std::string metric() const = 0;
+  // Of perplexity; retention is then reference score / score.
+  virtual bool lower_is_better() const { return false; }
   // Rows are logits of a softmax: KL divergence and top-1 agreement mean something.
   virtual bool distribution() const = 0;
   // Names of the graph's outputs that rows() and answers() read.
@@ -64,6 +66,7 @@ struct EvaluationTaskOptions {
   std::string metric;         // empty: the task's usual one
   LabelRenames renames;
   std::int64_t max_length = 0;  // tokens; 0: what model and tokenizer take, at most 512
+  std::int64_t stride = 0;      // of windows over long text; 0: they do not overlap
   std::uint64_t seed = 0;
 };
 
