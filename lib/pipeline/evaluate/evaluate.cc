@@ -10,14 +10,13 @@
 #include "convert/checkpoint.h"
 #include "pipeline/evaluate/agreement_of.h"
 #include "pipeline/evaluate/layers.h"
+#include "pipeline/evaluate/padding.h"
 #include "pipeline/evaluate/reference_outputs.h"
 #include "pipeline/manifest.h"
 #include "runtime/session.h"
 
 namespace bantam {
 namespace {
-
-constexpr std::int64_t kPaddedSamples = 16;
 
 using Clock = std::chrono::steady_clock;
 using Outputs = std::vector<Tensors>;  // one per sequence of an example
@@ -245,36 +244,11 @@ class Evaluation {
     return report;
   }
 
-  // Dynamic INT8 takes the range of its activations from everything in the batch, padding too: how much that
-  // moves an answer that was given alone.
   void measure_padding(Report& report) const {
-    std::vector<Encoding> alone;
-    for (std::size_t i = 0; i < task_->data().examples.size() && std::ssize(alone) < kPaddedSamples; ++i) {
-      alone.push_back(task_->encode(i).front());
-    }
-    std::vector<Encoding> padded = alone;
-    pad(padded, Tokenizer::load(bundle_.root).padding());
+    const Padding padding = Tokenizer::load(bundle_.root).padding();
     for (std::size_t c = 0; c < candidates_.size(); ++c) {
-      const Candidate& candidate = candidates_[c];
-      if (!is_dynamic_int8(*candidate.variant)) continue;
-      const Session& session = candidate.session;
-      const Tensors together = session.run(token_inputs(session.inputs(), padded));
-      double largest = 0;
-      for (std::size_t i = 0; i < alone.size(); ++i) {
-        Tensors row;
-        for (const auto& [output_name, tensor] : together) {
-          row.emplace(output_name, batch_row(tensor, static_cast<std::int64_t>(i)));
-        }
-        const Tensors single = session.run(token_inputs(session.inputs(), std::span(&alone[i], 1)));
-        const Rows one = task_->rows(std::span(&alone[i], 1), std::span(&single, 1));
-        const Rows other = task_->rows(std::span(&padded[i], 1), std::span(&row, 1));
-        for (std::size_t r = 0; r < one.size(); ++r) {
-          for (std::size_t v = 0; v < one[r].size(); ++v) {
-            largest = std::max(largest, std::abs(static_cast<double>(one[r][v]) - other[r][v]));
-          }
-        }
-      }
-      report.variants[c].padded_max_abs = largest;
+      if (!is_dynamic_int8(*candidates_[c].variant)) continue;
+      report.variants[c].padded_max_abs = padded_difference(candidates_[c].session, *task_, padding);
     }
   }
 
