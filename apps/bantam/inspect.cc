@@ -33,7 +33,7 @@ constexpr std::array kExamples{
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
   options.positional("PATH", arguments->path,
-                     "A checkpoint folder, a hub id that is in the local cache, a .safetensors or .onnx "
+                     "A checkpoint folder, a hub id that is in the local cache, a .safetensors, .bin or .onnx "
                      "file, or a bundle's folder.",
                      {.completes = Completes::kFiles});
   options.add("--all", arguments->all, "List every tensor, not the largest ten.");

@@ -9,14 +9,12 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "convert/weight_file.h"
 
 namespace bantam {
 namespace {
 
-constexpr std::size_t kMaxTensors = 1 << 20;
 constexpr std::size_t kMaxMetadata = 1 << 16;
-constexpr std::size_t kMaxRank = 64;
-constexpr std::size_t kMaxNameBytes = 4096;
 
 [[noreturn]] void fail_dtype(const std::string& name) {
   if (name.starts_with("F8") || name.starts_with("F6") || name.starts_with("F4")) {
@@ -31,14 +29,6 @@ constexpr std::size_t kMaxNameBytes = 4096;
     known += entry.safetensors;
   }
   fail("unknown dtype {}; known: {}", quote(name), known);
-}
-
-// Names go on into graphs, manifests and terminals.
-void check_name(const std::string& name) {
-  if (name.size() > kMaxNameBytes)
-    fail("a name of {} bytes; at most {} are accepted", name.size(), kMaxNameBytes);
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (std::ranges::any_of(name, is_control)) fail("the name holds control characters");
 }
 
 // Receives the header token by token. The format has one fixed depth, so the place in it is one state.
@@ -122,7 +112,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
         place_ = Place::kMetadataObject;
         return true;
       }
-      with_context(quote(text), [&] { check_name(text); });
+      with_context(quote(text), [&] { check_tensor_name(text); });
       entry_.spec.name = std::move(text);
       place_ = Place::kTopValue;
     } else if (place_ == Place::kMetadata) {

@@ -14,6 +14,7 @@
 #include "convert/architecture.h"
 #include "convert/checkpoint.h"
 #include "convert/safetensors.h"
+#include "convert/torch_file.h"
 #include "graph/onnx_import.h"
 #include "pipeline/inspect_graph.h"
 #include "pipeline/schemas.h"
@@ -43,10 +44,11 @@ std::string file_name(const TensorSource& source) {
   return file == nullptr ? std::string() : file->path().filename().string();
 }
 
-Inspection inspect_safetensors(const fs::path& path) {
-  const SafetensorsFile file = open_safetensors(path);
+Inspection inspect_weights(const fs::path& path, InspectedKind kind) {
+  const WeightFile file = kind == InspectedKind::kTorch ? open_torch_file(path) : open_safetensors(path);
   Inspection result;
-  result.kind = InspectedKind::kSafetensors;
+  result.kind = kind;
+  result.notes = file.notes;
   result.files = {{path.filename().string(), file.bytes}};
   result.metadata = file.metadata;
   result.parameters = float_elements(file.tensors);
@@ -207,10 +209,13 @@ bool looks_like_safetensors(const fs::path& path) {
 Inspection inspect_file(const fs::path& path) {
   const std::string extension = path.extension().string();
   if (extension == ".onnx") return inspect_onnx(path);
-  if (extension == ".safetensors" || looks_like_safetensors(path)) return inspect_safetensors(path);
+  if (extension == ".safetensors" || looks_like_safetensors(path)) {
+    return inspect_weights(path, InspectedKind::kSafetensors);
+  }
+  if (extension == ".bin" || looks_like_torch_file(path)) return inspect_weights(path, InspectedKind::kTorch);
   fail(
-      "{}: is neither a .safetensors nor an .onnx file; give one of them, or the folder of a checkpoint or "
-      "bundle",
+      "{}: is neither a .safetensors, a .bin (torch.save) nor an .onnx file; give one of them, or the folder of a "
+      "checkpoint or bundle",
       path.string());
 }
 
@@ -261,6 +266,8 @@ std::string_view name(InspectedKind kind) {
       return "checkpoint";
     case InspectedKind::kSafetensors:
       return "safetensors";
+    case InspectedKind::kTorch:
+      return "torch";
     case InspectedKind::kOnnx:
       return "onnx";
     case InspectedKind::kBundle:

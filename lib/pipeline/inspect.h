@@ -11,7 +11,7 @@
 
 namespace bantam {
 
-enum class InspectedKind { kCheckpoint, kSafetensors, kOnnx, kBundle };
+enum class InspectedKind { kCheckpoint, kSafetensors, kTorch, kOnnx, kBundle };
 std::string_view name(InspectedKind kind);
 
 // Texts that are not known are empty throughout; dtypes have numpy's names ("float32").
@@ -66,7 +66,7 @@ struct Inspection {
   std::string family, model_type, task;
   std::string default_dtype;  // of a bundle: what transformers.js loads on wasm
   // Elements of the weights, whatever they are stored as; tied ones count once. Of a checkpoint and a
-  // safetensors file, elements of its floating-point tensors.
+  // weight file, elements of its floating-point tensors.
   std::int64_t parameters = 0;
   std::vector<InspectedFile> files;
   std::vector<InspectedTensor>
@@ -79,7 +79,7 @@ struct Inspection {
   std::int64_t bytes() const;  // of all files
 };
 
-// What is in a checkpoint folder or hub id, a .safetensors or .onnx file, or a bundle's folder. Reads no
+// What is in a checkpoint folder or hub id, a .safetensors, .bin (torch.save) or .onnx file, or a bundle's folder. Reads no
 // weight. Errors say in one line what is wrong with the path; a bundle must hold all files that its
 // bantam.json lists, in their sizes.
 Inspection inspect(std::string_view path);

@@ -44,7 +44,7 @@ Tensor read_tensor(const TensorSource& source) {
 }  // namespace
 
 Tensors read_inputs(const std::filesystem::path& path, std::span<const IoSpec> inputs) {
-  const SafetensorsFile file = open_safetensors(path);
+  const WeightFile file = open_safetensors(path);
   return with_context(path.string(), [&] {
     Tensors tensors;
     for (const TensorSourcePtr& source : file.tensors) {

@@ -288,7 +288,7 @@ class Configuration(BadInput):
         (self.source / "model.safetensors").unlink()
         self.refused("model.safetensors")
         (self.source / "pytorch_model.bin").write_bytes(b"")
-        self.refused("pytorch_model.bin", "save_pretrained")
+        self.refused("pytorch_model.bin", "zip archive")
 
     def test_no_folder(self):
         self.refused("hf download", source="nobody/nothing", env={"HF_HUB_CACHE": str(self.folder)})

@@ -126,7 +126,7 @@ class Refused(Inspect):
         self.refused(self.folder / "absent.onnx", "No such file")
         self.refused("nobody/nothing", "hf download", env={"HF_HUB_CACHE": str(self.folder)}, cwd=self.folder)
         self.refused(self.folder, "neither config.json nor bantam.json")
-        self.refused(self.source / "config.json", "neither a .safetensors nor an .onnx")
+        self.refused(self.source / "config.json", "neither a .safetensors, a .bin (torch.save) nor an .onnx")
         self.refused("/dev/null", "not a regular file")
         self.refused("", "no source")
 

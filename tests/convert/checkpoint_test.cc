@@ -183,7 +183,7 @@ TEST(Checkpoint, SaysWhatAFolderWithoutWeightsHolds) {
   folder.write("adapter_model.safetensors", "x");
   EXPECT_TRUE(has_parts(open_error(folder), {"LoRA adapter"}));
   folder.write("pytorch_model.bin", "x");
-  EXPECT_TRUE(has_parts(open_error(folder), {"pytorch_model.bin", "save_pretrained"}));
+  EXPECT_TRUE(has_parts(open_error(folder), {"pytorch_model.bin", "not weights"}));
   folder.write(kFirst, safetensors_of({}));
   EXPECT_TRUE(has_parts(open_error(folder), {kFirst, "but no", kIndex}));
 }

@@ -20,7 +20,7 @@ TEST(SafetensorsFile, ReadsValuesShapesAndMetadata) {
   const TempFolder folder;
   const auto path = folder.write(
       "model.safetensors", safetensors_of({{"b", {2, 3}, {1, 2, 3, 4, 5, 6}}, {"a", {2}, {-1.5F, 0.25F}}}));
-  const SafetensorsFile file = open_safetensors(path);
+  const WeightFile file = open_safetensors(path);
   ASSERT_EQ(file.tensors.size(), 2U);
   EXPECT_EQ(file.tensors[0]->spec(),
             (TensorSpec{"b", DType::kF32, {2, 3}}));  // in order of bytes, not of names
@@ -33,7 +33,7 @@ TEST(SafetensorsFile, ReadsValuesShapesAndMetadata) {
 TEST(SafetensorsFile, ReadsRowsFromTheMiddleOfATensor) {
   const TempFolder folder;
   const auto path = folder.write("m", safetensors_of({{"a", {1}, {9}}, {"b", {3, 2}, {1, 2, 3, 4, 5, 6}}}));
-  const SafetensorsFile file = open_safetensors(path);
+  const WeightFile file = open_safetensors(path);
   std::vector<float> row(2);
   std::vector<std::byte> scratch;
   read_as_float(*file.tensors[1], {1, 2}, scratch, row);
@@ -105,7 +105,7 @@ TEST(SafetensorsFile, RefusesATruncatedFile) {
 TEST(SafetensorsFile, NoticesAFileThatShrinksAfterItWasOpened) {
   const TempFolder folder;
   const auto path = folder.write("m", safetensors_of({{"a", {4}, {1, 2, 3, 4}}}));
-  const SafetensorsFile file = open_safetensors(path);
+  const WeightFile file = open_safetensors(path);
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 4);
   EXPECT_TRUE(
       has_parts(error_of([&] { read_all_as_float(*file.tensors[0]); }), {path.string(), "truncated"}));
@@ -139,7 +139,7 @@ TEST(SafetensorsFile, OpeningReadsTheHeaderAloneHoweverLargeTheFile) {
   ASSERT_FALSE(error) << "the file system of TMPDIR has no sparse files of 64 GiB: " << error.message();
   const std::int64_t before = bytes_read();
   ASSERT_GE(before, 0);
-  const SafetensorsFile file = open_safetensors(path);
+  const WeightFile file = open_safetensors(path);
   EXPECT_LT(bytes_read() - before, 4096);
   EXPECT_EQ(file.tensors[0]->spec().rows(), kRows);
   std::vector<float> last(3, 1.0F);

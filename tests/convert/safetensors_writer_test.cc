@@ -16,7 +16,7 @@ SafetensorsTensor tensor_of(std::string name, DType dtype, Shape shape, const st
   return {{std::move(name), dtype, std::move(shape)}, std::as_bytes(std::span(values))};
 }
 
-SafetensorsFile written(const TempFolder& folder, std::span<const SafetensorsTensor> tensors,
+WeightFile written(const TempFolder& folder, std::span<const SafetensorsTensor> tensors,
                         const std::map<std::string, std::string>& metadata = {}) {
   write_safetensors(File::create(folder / "out.safetensors"), tensors, metadata);
   return open_safetensors(folder / "out.safetensors");
@@ -35,7 +35,7 @@ TEST(SafetensorsWriter, IsUnderstoodByTheReader) {
       tensor_of("half", DType::kF16, {2, 1}, halves),
       tensor_of("scalar", DType::kI64, {}, integers),
   };
-  const SafetensorsFile file = written(folder, tensors, {{"tool", "test"}});
+  const WeightFile file = written(folder, tensors, {{"tool", "test"}});
   std::vector<std::string> names;
   for (const auto& tensor : file.tensors) names.push_back(tensor->spec().name);
   EXPECT_EQ(names, (std::vector<std::string>{"scalar", "b\"\xc3\xa9", "nothing", "half", "flags"}));

@@ -291,7 +291,7 @@ TEST(Inspect, SaysInOneLineWhatIsWrongWithAPath) {
   const TempFolder folder;
   const auto text = folder.write("notes.txt", "hello there, this is no model");
   EXPECT_TRUE(has_parts(error_of([&] { inspect(text.string()); }),
-                        {"notes.txt", "neither a .safetensors nor an .onnx"}));
+                        {"notes.txt", "neither a .safetensors, a .bin (torch.save) nor an .onnx"}));
   const auto broken = folder.write("model.onnx", "\xff\xff\xff");
   EXPECT_TRUE(has_parts(error_of([&] { inspect(broken.string()); }), {"model.onnx", "not an ONNX model"}));
   const auto cut = folder.write(

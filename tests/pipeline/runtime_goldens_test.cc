@@ -26,7 +26,7 @@ struct GoldenCase {
 };
 
 std::vector<GoldenCase> read_goldens(const fs::path& path) {
-  const SafetensorsFile file = open_safetensors(path);
+  const WeightFile file = open_safetensors(path);
   std::map<std::string, GoldenCase> cases;
   for (const TensorSourcePtr& source : file.tensors) {
     const std::string& key = source->spec().name;  // case0.input.input_ids
