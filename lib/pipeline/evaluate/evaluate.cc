@@ -27,7 +27,7 @@ struct Candidate {
   Session session;
   AgreementCollector agreement;
   std::unique_ptr<Answers> answers;
-  double seconds = 0;
+  std::vector<double> seconds;        // per example
   std::optional<std::size_t> broken;  // first example whose compared outputs are not finite
 };
 
@@ -96,7 +96,7 @@ class Evaluation {
   void open() {
     for (const InspectedVariant* variant : variants_) {
       candidates_.push_back({variant, bundle_.open(*variant, session_options_),
-                             AgreementCollector(task_->distribution()), task_->answers(), 0, {}});
+                             AgreementCollector(task_->distribution()), task_->answers(), {}, {}});
     }
     if (runs_reference()) reference_.emplace(open_reference(session_options_));
     reference_answers_ = task_->answers();
@@ -159,14 +159,17 @@ class Evaluation {
     }
   }
 
-  static Outputs ask(const Session& session, const std::vector<Encoding>& encodings, double& seconds) {
+  static Outputs ask(const Session& session, const std::vector<Encoding>& encodings,
+                     std::vector<double>& seconds) {
     Outputs outputs;
+    double taken = 0;
     for (const Encoding& encoding : encodings) {
       const Tensors inputs = token_inputs(session.inputs(), std::span(&encoding, 1));
       const auto begin = Clock::now();
       outputs.push_back(session.run(inputs));
-      seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+      taken += std::chrono::duration<double>(Clock::now() - begin).count();
     }
+    seconds.push_back(taken);
     return outputs;
   }
 
@@ -193,13 +196,19 @@ class Evaluation {
     return "the checkpoint's float32 graph, run natively";
   }
 
-  // What speed is a ratio to: the float graph, else the bundle's own fp32.
-  double float_seconds() const {
-    if (reference_) return reference_seconds_;
-    for (const Candidate& candidate : candidates_) {
-      if (candidate.variant->dtype == "fp32") return candidate.seconds;
+  // Against the float graph, else the bundle's own fp32; 0 where neither ran. The median over the examples, since
+  // another process may take the processor away during some of them.
+  double speed(const Candidate& candidate) const {
+    const std::vector<double>* base = reference_ ? &reference_seconds_ : nullptr;
+    for (const Candidate& other : candidates_) {
+      if (base == nullptr && other.variant->dtype == "fp32") base = &other.seconds;
     }
-    return 0;
+    if (base == nullptr) return 0;
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < base->size(); ++i) {
+      if (candidate.seconds[i] > 0) ratios.push_back((*base)[i] / candidate.seconds[i]);
+    }
+    return ratios.empty() ? 0 : quantile(ratios, 0.5);
   }
 
   Report describe() const {
@@ -228,7 +237,7 @@ class Evaluation {
       variant.bits_per_weight =
           8.0 * static_cast<double>(variant.bytes) / static_cast<double>(bundle_.contents.parameters);
       variant.agreement = agreement_of(candidate.agreement);
-      variant.speed = candidate.seconds > 0 ? float_seconds() / candidate.seconds : 0;
+      variant.speed = speed(candidate);
       if (!report.metric.empty()) {
         const Scored scored = candidate.answers->scored();
         variant.score = to_estimate(bootstrap(scored.samples, scored.score, bootstrap_options));
@@ -313,7 +322,7 @@ class Evaluation {
   std::optional<Session> reference_;
   std::optional<ReferenceOutputs> recorded_;
   std::unique_ptr<Answers> reference_answers_;
-  double reference_seconds_ = 0;
+  std::vector<double> reference_seconds_;
 };
 
 }  // namespace
