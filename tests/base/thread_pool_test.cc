@@ -41,6 +41,14 @@ TEST(ThreadPool, WakesHelpersThatFellAsleep) {
   }
 }
 
+TEST(ThreadPool, EndsWhereverItsHelpersAre) {
+  // A pool that goes while a helper begins, works or is about to fall asleep must not leave it asleep.
+  for (int round = 0; round < 3000; ++round) {
+    ThreadPool pool(2 + round % 3);
+    if (round % 2 == 0) pool.run(16, [](std::int64_t, int) {});
+  }
+}
+
 TEST(ThreadPool, RethrowsTheFirstErrorAndWorksAfterwards) {
   ThreadPool pool(3);
   for (int job = 0; job < 100; ++job) {
