@@ -38,7 +38,7 @@ RunFn make_cumulative(OpNode& node) {
     visit_types<float, double, std::int64_t, std::int32_t, std::uint64_t, std::uint32_t>(
         x.dtype(), [&]<typename T>() {
           using Wide =
-              std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
+              typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
           const T* in = x.data<T>().data();
           T* out = y.mutable_data<T>().data();
           for (std::int64_t line = 0; line < outer * inner; ++line) {
