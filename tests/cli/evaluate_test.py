@@ -186,6 +186,19 @@ class Gates(Evaluate):
         self.assertEqual((suite.tag, suite.get("tests"), suite.get("failures")), ("testsuite", "6", "1"))
         self.report("--max-bytes", "100MiB")
 
+    def test_broken_variants_have_no_score(self):
+        bundle = self.convert(MODEL)
+        shard = bundle / "onnx/model_q4.onnx_data"
+        shard.write_bytes(b"\xff" * shard.stat().st_size)  # scales become NaN
+        report = self.report("--reference", MODEL, "--min-retention", "0.1", bundle=bundle, code=3)
+        fp32, q8, q4 = report["variants"]
+        self.assertEqual((fp32["first_nonfinite"], q8["first_nonfinite"]), ("", ""))
+        self.assertTrue(q4["first_nonfinite"].startswith("/"), q4["first_nonfinite"])
+        self.assertNotIn("score", q4)
+        self.assertIsNone(q4["kl_mean"])
+        self.assertEqual({(gate["name"], gate["verdict"]) for gate in report["gates"] if gate["dtype"] == "q4"},
+                         {("--min-retention", "missed"), ("finite", "missed")})
+
     def test_compare_reads_the_reports(self):
         old, new = self.folder / "old", self.folder / "new"
         self.report("--report", old)

@@ -238,7 +238,8 @@ class Evaluation {
           8.0 * static_cast<double>(variant.bytes) / static_cast<double>(bundle_.contents.parameters);
       variant.agreement = agreement_of(candidate.agreement);
       variant.speed = speed(candidate);
-      if (!report.metric.empty()) {
+      // The answers of a broken variant mean nothing; first_nonfinite says so.
+      if (!report.metric.empty() && !candidate.broken) {
         const Scored scored = candidate.answers->scored();
         variant.score = to_estimate(bootstrap(scored.samples, scored.score, bootstrap_options));
         if (report.reference_score->value > 0) {

@@ -17,6 +17,11 @@ using Verdict = Gate::Verdict;
 
 Gate retention_gate(const Report& report, const VariantReport& variant, double limit) {
   Gate gate{"--min-retention", variant.dtype, limit, 0, Verdict::kPassed, {}};
+  if (!variant.first_nonfinite.empty()) {
+    gate.verdict = Verdict::kMissed;
+    gate.text = fmt::format("{}: nothing is retained, {} gives NaN or infinity", variant.dtype, variant.first_nonfinite);
+    return gate;
+  }
   if (!variant.retention) {
     gate.value = variant.agreement.cosine_mean;
     gate.verdict = gate.value >= limit ? Verdict::kPassed : Verdict::kMissed;
