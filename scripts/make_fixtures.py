@@ -17,6 +17,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+import decoder_fixtures
 from fixture_table import FAMILIES, TASKS, table, write_json
 
 LABELS = {1: ["SCORE"], 2: ["NEGATIVE", "POSITIVE"], 3: ["contradiction", "neutral", "entailment"]}
@@ -84,16 +85,23 @@ def write_safetensors(path, arrays, metadata):
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(a.tobytes() for a in arrays.values()))
 
 
+def provenance(fixture, model):
+    return {"fixture": fixture.name, "class": type(model).__name__,
+            "torch": torch.__version__, "transformers": transformers.__version__}
+
+
 def write_golden(fixture, directory):
     model, report = fixture.cls().from_pretrained(
         directory, dtype=torch.float32, attn_implementation="eager", output_loading_info=True, **fixture.model)
     missing = [name for name in report["missing_keys"] if "pooler" not in name]
     assert not missing and not report["mismatched_keys"], (fixture.name, report)
     model.eval()
+    if fixture.task == "text-generation":
+        arrays, metadata = decoder_fixtures.arrays_of(model)
+        return write_safetensors(directory / "golden.safetensors", arrays, provenance(fixture, model) | metadata)
     exact = copy.deepcopy(model).double()
     arrays = {}
-    metadata = {"fixture": fixture.name, "class": type(model).__name__,
-                "torch": torch.__version__, "transformers": transformers.__version__}
+    metadata = provenance(fixture, model)
     for i, inputs in enumerate(make_inputs(fixture, model.config)):
         arrays |= {f"case{i}.input.{name}": value.numpy() for name, value in inputs.items()}
         with torch.no_grad():
@@ -122,7 +130,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parents[1] / "testdata/fixtures")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     arguments = parser.parse_args()
-    rows = list(table())
+    rows = [*table(), *decoder_fixtures.table()]
     named = {row.name: row for row in rows}
     assert len(named) == len(rows), "two fixtures of one name"
     unknown = set(arguments.only or []) - set(named)

@@ -11,12 +11,13 @@
 namespace bantam {
 namespace {
 
-constexpr std::array<TaskInfo, 5> kTasks = {{
+constexpr std::array<TaskInfo, 6> kTasks = {{
     {Task::kFeatureExtraction, "feature-extraction", "Model"},
     {Task::kFillMask, "fill-mask", "ForMaskedLM"},
     {Task::kTextClassification, "text-classification", "ForSequenceClassification"},
     {Task::kTokenClassification, "token-classification", "ForTokenClassification"},
     {Task::kQuestionAnswering, "question-answering", "ForQuestionAnswering"},
+    {Task::kTextGeneration, "text-generation", "ForCausalLM"},
 }};
 
 struct TaskAlias {
@@ -101,9 +102,29 @@ void note_later_modules(const std::vector<std::string>& modules, ModelGraph& mod
   }
 }
 
+// The family that serves `model_type`; null when there is none.
+const Architecture* family_of(std::string_view model_type) {
+  for (const Architecture* architecture : architectures()) {
+    if (std::ranges::find(architecture->model_types, model_type) != architecture->model_types.end())
+      return architecture;
+  }
+  return nullptr;
+}
+
+// Whether the family of `model_type` has a head for the task; of unknown families nothing is known.
+bool may_serve(std::string_view model_type, Task task) {
+  const Architecture* family = family_of(model_type);
+  return family == nullptr || std::ranges::find(family->tasks, task) != family->tasks.end();
+}
+
 std::optional<Task> task_of_ending(std::string_view ending, std::string_view model_type) {
   for (const TaskInfo& info : kTasks) {
-    if (ending == info.architecture_suffix) return info.task;
+    if (ending == info.architecture_suffix && may_serve(model_type, info.task)) return info.task;
+  }
+  // What GPT-2's language model has always been called.
+  if (ending == "LMHeadModel" && family_of(model_type) != nullptr &&
+      may_serve(model_type, Task::kTextGeneration)) {
+    return Task::kTextGeneration;
   }
   // Pretraining heads hold a masked language model, but for ELECTRA's, which tells replaced tokens from real
   // ones.
@@ -120,6 +141,7 @@ Task task_of_class(const Config& config, std::string_view class_name) {
   const std::string_view model = length > 0 ? class_name.substr(0, length) : "...";
   std::string known;
   for (const TaskInfo& info : kTasks) {
+    if (!may_serve(type, info.task)) continue;
     known +=
         fmt::format("{}{}{} ({})", known.empty() ? "" : ", ", model, info.architecture_suffix, info.name);
   }
@@ -128,6 +150,8 @@ Task task_of_class(const Config& config, std::string_view class_name) {
 }
 
 Task task_without_class(const Checkpoint& checkpoint) {
+  const Architecture* family = family_of(checkpoint.config.model_type());
+  if (family != nullptr && family->tasks.size() == 1) return family->tasks.front();
   for (const auto& entry : checkpoint.tensors) {
     const std::string& tensor = entry.first;
     const auto is_head = [&](std::string_view prefix) { return tensor.starts_with(prefix); };
@@ -141,13 +165,10 @@ Task task_without_class(const Checkpoint& checkpoint) {
 
 const Architecture& find_architecture(const Config& config) {
   const std::string type = config.model_type();
+  if (const Architecture* family = family_of(type)) return *family;
   std::vector<std::string_view> known;
-  for (const Architecture* architecture : architectures()) {
-    for (const std::string_view candidate : architecture->model_types) {
-      if (candidate == type) return *architecture;
-      known.push_back(candidate);
-    }
-  }
+  for (const Architecture* architecture : architectures())
+    known.insert(known.end(), architecture->model_types.begin(), architecture->model_types.end());
   std::ranges::sort(known);
   std::string list;
   for (const std::string_view candidate : known) list += (list.empty() ? "" : ", ") + std::string(candidate);

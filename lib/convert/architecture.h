@@ -17,7 +17,8 @@ enum class Task {
   kFillMask,
   kTextClassification,
   kTokenClassification,
-  kQuestionAnswering
+  kQuestionAnswering,
+  kTextGeneration
 };
 
 struct TaskInfo {

@@ -4,8 +4,8 @@
 namespace bantam {
 
 std::span<const Architecture* const> architectures() {
-  static constexpr const Architecture* kList[] = {&kAlbert,     &kBert,  &kDistilBert, &kElectra,
-                                                  &kMobileBert, &kMpnet, &kRoberta};
+  static constexpr const Architecture* kList[] = {&kAlbert,     &kBert,  &kDistilBert, &kElectra, &kLlama,
+                                                  &kMobileBert, &kMpnet, &kQwen2,      &kQwen3,   &kRoberta};
   return kList;
 }
 

@@ -55,6 +55,19 @@ void GraphBuilder::output(ValueId value, std::string name, std::vector<Dim> dims
 
 std::vector<ValueId> GraphBuilder::op_many(std::string_view type, std::span<const ValueId> inputs, int outputs,
                                            std::vector<Attribute> attributes, DType dtype, std::string_view domain) {
+  return op_wanted(type, inputs, std::vector<bool>(static_cast<std::size_t>(outputs), true), std::move(attributes),
+                   dtype, domain);
+}
+
+std::vector<ValueId> GraphBuilder::op_some(std::string_view type, std::span<const ValueId> inputs,
+                                           std::initializer_list<bool> wanted, std::vector<Attribute> attributes,
+                                           DType dtype, std::string_view domain) {
+  return op_wanted(type, inputs, wanted, std::move(attributes), dtype, domain);
+}
+
+std::vector<ValueId> GraphBuilder::op_wanted(std::string_view type, std::span<const ValueId> inputs,
+                                             const std::vector<bool>& wanted, std::vector<Attribute> attributes,
+                                             DType dtype, std::string_view domain) {
   if (dtype == DType::kUndefined) {
     for (const ValueId input : inputs) {
       if (input == kNoValue) continue;
@@ -69,8 +82,9 @@ std::vector<ValueId> GraphBuilder::op_many(std::string_view type, std::span<cons
   node.name = unique(type);
   node.inputs.assign(inputs.begin(), inputs.end());
   node.attributes = std::move(attributes);
-  for (int i = 0; i < outputs; ++i) {
-    node.outputs.push_back(graph_.add_value(node.name + "_output_" + std::to_string(i), dtype));
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    node.outputs.push_back(
+        wanted[i] ? graph_.add_value(node.name + "_output_" + std::to_string(i), dtype) : kNoValue);
   }
   graph_.nodes.push_back(std::move(node));
   return graph_.nodes.back().outputs;

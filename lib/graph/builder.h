@@ -43,6 +43,10 @@ class GraphBuilder {
   std::vector<ValueId> op_many(std::string_view type, std::span<const ValueId> inputs, int outputs,
                                std::vector<Attribute> attributes = {}, DType dtype = DType::kUndefined,
                                std::string_view domain = {});
+  // The same where only some outputs are asked for: the others are omitted (kNoValue).
+  std::vector<ValueId> op_some(std::string_view type, std::span<const ValueId> inputs,
+                               std::initializer_list<bool> wanted, std::vector<Attribute> attributes = {},
+                               DType dtype = DType::kUndefined, std::string_view domain = {});
   ValueId cast(ValueId value, DType to);
 
   // Shape-sized constants; equal ones are shared.
@@ -61,6 +65,10 @@ class GraphBuilder {
   std::string unique(std::string_view base);
 
  private:
+  std::vector<ValueId> op_wanted(std::string_view type, std::span<const ValueId> inputs,
+                                 const std::vector<bool>& wanted, std::vector<Attribute> attributes, DType dtype,
+                                 std::string_view domain);
+
   Graph& graph_;
   std::string prefix_;
   std::vector<std::pair<std::string, int>> counters_;

@@ -36,12 +36,20 @@ struct Attribute {
   AttributeValue value;
 };
 
+// What a pass that narrows a graph to half precision makes of a float value.
+enum class Precision : std::uint8_t {
+  kDefault,  // narrow; graph inputs and outputs stay float32, since the caller feeds and reads those
+  kFollow,   // narrow, also as graph input or output: caches that only go round
+  kFloat32,  // stays float32: what half precision cannot hold (angles of long texts, residual sums)
+};
+
 // What flows along an edge. dtype and dims are as declared or inferred; kUndefined / no dims when unknown.
 struct Value {
   std::string name;
   DType dtype = DType::kUndefined;
   bool has_dims = false;
   std::vector<Dim> dims;
+  Precision precision = Precision::kDefault;
 };
 
 // Operators keep ONNX's own names, so that an importer can carry what we do not know.

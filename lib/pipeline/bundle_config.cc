@@ -42,6 +42,11 @@ Json with_transformers_js_config(Json config, const std::vector<SessionFile>& se
   Json js = {{"dtype", wasm},
              {"device_config", {{"wasm", {{"dtype", wasm}}}, {"webgpu", {{"dtype", webgpu}}}}},
              {"use_external_data_format", std::move(external)}};
+  Json caches = Json::object();
+  for (const SessionFile& session : sessions) {
+    if (session.half_cache) caches[std::string(name(session.dtype))] = "float16";
+  }
+  if (!caches.empty()) js["kv_cache_dtype"] = std::move(caches);
   config["transformers.js_config"] = std::move(js);
   return config;
 }

@@ -28,6 +28,12 @@ PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Re
   return planned;
 }
 
+// Half-precision graphs read and write float32, but for what only goes round.
+bool has_half_cache(const Graph& graph) {
+  return std::any_of(graph.inputs.begin(), graph.inputs.end(),
+                     [&](ValueId id) { return graph.value(id).dtype == DType::kF16; });
+}
+
 }  // namespace
 
 const PlannedVariant& Plan::default_variant() const {
@@ -59,7 +65,8 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   }
   plan.small_files = collect_small_files(plan.checkpoint, plan.notes);
   std::vector<SessionFile> sessions;
-  for (const PlannedVariant& variant : plan.variants) sessions.push_back({variant.variant.dtype, &variant.layout});
+  for (const PlannedVariant& variant : plan.variants)
+    sessions.push_back({variant.variant.dtype, &variant.layout, has_half_cache(variant.graph)});
   // The source's own card, if any, is kept beside ours under another name by collect_small_files().
   std::erase_if(plan.small_files, [](const SmallFile& file) { return file.name == kModelCard; });
   SmallFile card{std::string(kModelCard), {}, model_card(plan, nullptr), 0};

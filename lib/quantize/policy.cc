@@ -42,7 +42,17 @@ Decision blockwise(int bits, std::int64_t width, const Variant& variant, bool em
   return {Scheme::kBlockwise, bits, variant.block_size, variant.symmetric || embedding};
 }
 
-Decision default_decision(const Weight& weight, const WeightUses& uses, const Variant& variant) {
+// What the second layer of a gated MLP reads is a product of two activations: a few of its elements are far
+// larger than all others, and one scale for a whole row of them loses the others (docs/quality.md).
+bool reads_gated_product(const Graph& graph, const Weight& weight, const WeightUses& uses) {
+  if (weight.role != Role::kMlpDown || uses.linears.empty()) return false;
+  const ValueId input = graph.nodes[uses.linears[0]].inputs[0];
+  return std::ranges::any_of(graph.nodes, [&](const Node& node) {
+    return node.type == "Mul" && node.domain.empty() && node.outputs[0] == input;
+  });
+}
+
+Decision default_decision(const Graph& graph, const Weight& weight, const WeightUses& uses, const Variant& variant) {
   const TensorSpec& spec = weight.source->spec();
   const bool embedding = !uses.gathers.empty();
   const bool used = embedding || !uses.linears.empty();
@@ -59,6 +69,7 @@ Decision default_decision(const Weight& weight, const WeightUses& uses, const Va
       if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead || weight.role == Role::kHeadTransform) {
         return blockwise(8, spec.width(), variant, embedding);
       }
+      if (reads_gated_product(graph, weight, uses)) return blockwise(8, spec.width(), variant, false);
       return {variant.dtype == DtypeName::kUint8 ? Scheme::kDynamicUint8 : Scheme::kDynamicInt8, 8, 0, true};
     case DtypeName::kQ4:
     case DtypeName::kQ4F16:
@@ -126,7 +137,7 @@ std::vector<Decision> decide(const Graph& graph, const std::vector<WeightUses>& 
   std::vector<bool> rule_used(variant.rules.size(), false);
   for (std::size_t i = 0; i < graph.weights.size(); ++i) {
     const Weight& weight = graph.weights[i];
-    Decision decision = default_decision(weight, uses[i], variant);
+    Decision decision = default_decision(graph, weight, uses[i], variant);
     const bool can_change = decision.scheme != Scheme::kFloat;
     for (std::size_t r = 0; r < variant.rules.size(); ++r) {
       const Rule& rule = variant.rules[r];

@@ -35,15 +35,16 @@ TEST(Tasks, AreNamedAsInTransformersAndFoundByNameAndAlias) {
     names.insert(info.name);
   }
   EXPECT_EQ(names, (std::set<std::string_view>{"feature-extraction", "fill-mask", "question-answering",
-                                               "text-classification", "token-classification"}));
+                                               "text-classification", "text-generation",
+                                               "token-classification"}));
   EXPECT_EQ(parse_task("ner"), Task::kTokenClassification);
   EXPECT_EQ(parse_task("sentiment-analysis"), Task::kTextClassification);
   try {
-    parse_task("text-generation");
+    parse_task("object-detection");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    EXPECT_TRUE(has_parts(error.message(), {"\"text-generation\"", "fill-mask, text-classification"}));
+    EXPECT_TRUE(has_parts(error.message(), {"\"object-detection\"", "fill-mask, text-classification"}));
   }
 }
 
@@ -56,6 +57,14 @@ TEST(TaskOf, ReadsTheClassOfTheModelType) {
   EXPECT_EQ(task_of_class("mobilebert", "MobileBertForPreTraining"), Task::kFillMask);
   EXPECT_EQ(task_of_class("electra", "ElectraForPreTraining"), Task::kFeatureExtraction);
   EXPECT_EQ(task_of_class("electra", "ElectraForMaskedLM"), Task::kFillMask);
+}
+
+TEST(TaskOf, TakesDecodersForTextGenerationAlsoWithoutAClass) {
+  EXPECT_EQ(task_of_class("llama", "LlamaForCausalLM"), Task::kTextGeneration);
+  EXPECT_EQ(task_of_class("qwen3", "Qwen3ForCausalLM"), Task::kTextGeneration);
+  EXPECT_EQ(task_of(checkpoint_of("/x", {{"model_type", "llama"}}, {"lm_head.weight"})), Task::kTextGeneration);
+  EXPECT_TRUE(has_parts(error_of([] { task_of_class("llama", "LlamaForSequenceClassification"); }),
+                        {"known: LlamaForCausalLM (text-generation)"}));
 }
 
 TEST(TaskOf, RefusesClassesThatItDoesNotKnowAndListsThoseItDoes) {

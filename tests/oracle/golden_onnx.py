@@ -2,7 +2,8 @@
 """Runs a bundle's graph with onnxruntime and compares it with what PyTorch computed (golden.safetensors).
 
 The error of an output is its largest absolute difference, as a share of the golden's largest magnitude. Allowed is
-max(1e-5, twice fp32 PyTorch's own distance from fp64), or --tolerance for variants that are not fp32.
+max(1e-5, twice fp32 PyTorch's own distance from fp64), or --tolerance for variants that are not fp32. Where a golden is
+NaN (at padding) any finite value will do. A decoder must also continue texts with PyTorch's tokens, one after the other.
 Every case runs in one session, so each also proves that batch and sequence axes are dynamic.
 Exit code: 0 all within, 1 not, 2 usage.
 """
@@ -25,7 +26,8 @@ def read_safetensors(path):
     metadata, arrays = header.pop("__metadata__", {}), {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        arrays[name] = np.frombuffer(data[8 + size:][begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        arrays[name] = np.frombuffer(data, DTYPES[entry["dtype"]], np.prod(entry["shape"], dtype=int),
+                                     8 + size + begin if end > begin else 0).reshape(entry["shape"])
     return arrays, metadata
 
 
@@ -34,7 +36,9 @@ def read_cases(path):
     arrays, metadata = read_safetensors(path)
     cases = {}
     for key, array in arrays.items():  # case0.input.input_ids
-        case, kind, name = key.split(".")
+        case, kind, name = key.split(".", 2) if not key.startswith("greedy.") else (None, None, None)
+        if case is None:
+            continue
         inputs, outputs, distances = cases.setdefault(case, ({}, {}, {}))
         (inputs if kind == "input" else outputs)[name] = array
         if kind == "output":
@@ -44,11 +48,54 @@ def read_cases(path):
 
 def judge(got, want, distance, tolerance):
     """(error, allowed), both as shares of the golden's largest magnitude; not comparable or not finite is infinite."""
-    scale = float(np.abs(want).max())
+    scale = float(np.nanmax(np.abs(want)))
     allowed = max(1e-5, 2 * distance / scale) if tolerance is None else tolerance
     if got.shape != want.shape or got.dtype != want.dtype or not np.isfinite(got).all():
         return float("inf"), allowed
-    return float(np.abs(got.astype(np.float64) - want).max()) / scale, allowed
+    return float(np.nanmax(np.abs(got.astype(np.float64) - want))) / scale, allowed
+
+
+def fed(session, inputs):
+    """Inputs in the types that the session takes: the caches of half-precision graphs are float16."""
+    halves = {spec.name for spec in session.get_inputs() if spec.type == "tensor(float16)"}
+    return {name: array.astype(np.float16) if name in halves else array for name, array in inputs.items()}
+
+
+def positions_of(mask):
+    """As transformers.js numbers them."""
+    return np.where(mask == 0, 1, np.cumsum(mask, axis=1) - 1)
+
+
+def continue_greedily(session, ids, mask, count):
+    """`count` more tokens for every text, each fed back with the caches: [batch, count]."""
+    past = {}
+    for spec in session.get_inputs():
+        if spec.name.startswith("past_key_values."):
+            dtype = np.float16 if "float16" in spec.type else np.float32
+            past[spec.name] = np.zeros((len(ids), spec.shape[1], 0, spec.shape[3]), dtype)
+    names = [spec.name for spec in session.get_outputs()]
+    tokens = []
+    for _ in range(count):
+        inputs = {"input_ids": ids, "attention_mask": mask, "num_logits_to_keep": np.array(1),
+                  "position_ids": positions_of(mask)[:, -ids.shape[1]:]}
+        outputs = dict(zip(names, session.run(names, inputs | past)))
+        ids = outputs["logits"][:, -1:].argmax(-1)
+        mask = np.concatenate([mask, np.ones_like(ids)], axis=1)
+        past = {name: outputs[name.replace("past_key_values", "present")] for name in past}
+        tokens.append(ids)
+    return np.concatenate(tokens, axis=1)
+
+
+def check_greedy(session, golden, report):
+    arrays, _ = read_safetensors(golden)
+    if "greedy.tokens" not in arrays:
+        return True
+    want = arrays["greedy.tokens"]
+    got = continue_greedily(session, arrays["greedy.input_ids"], arrays["greedy.attention_mask"], want.shape[1])
+    same = bool((got == want).all())
+    report(f"{'ok  ' if same else 'FAIL'} {want.size} tokens one after the other"
+           + ("" if same else f": {got.tolist()} where {want.tolist()} was expected"))
+    return same
 
 
 def check(bundle, golden, file="onnx/model.onnx", tolerance=None, report=print):
@@ -69,7 +116,7 @@ def check(bundle, golden, file="onnx/model.onnx", tolerance=None, report=print):
     good, names = True, list(cases[0][1])
     for i, (inputs, outputs, distances) in enumerate(cases):
         try:
-            results = dict(zip(names, session.run(names, inputs)))
+            results = dict(zip(names, session.run(names, fed(session, inputs))))
         except Exception as error:  # onnxruntime's exception types are not public
             report(f"FAIL case {i}: {str(error).splitlines()[0]}")
             good = False
@@ -85,6 +132,8 @@ def check(bundle, golden, file="onnx/model.onnx", tolerance=None, report=print):
         note += "" if got.dtype == want.dtype else f", {got.dtype} where {want.dtype} was expected"
         report(f"{'ok  ' if within else 'FAIL'} case {i}: batch {batch}, length {length}: "
                f"{worst} error {error:.2e}, allowed {allowed:.2e}{note}")
+    if tolerance is None:
+        good = check_greedy(session, golden, report) and good
     return good
 
 

@@ -1,13 +1,17 @@
 #include "convert/blocks/layers.h"
 
+#include "convert/blocks/derived_source.h"
+
 namespace bantam {
 
-ValueId linear(const Module& module, ValueId x, std::int64_t in, std::int64_t out, Role role) {
+ValueId linear(const Module& module, ValueId x, std::int64_t in, std::int64_t out, Role role, LinearBias bias) {
   const ValueId weight = module.weight("weight", {out, in}, role);
-  return linear(module, x, weight, module.weight("bias", {out}, Role::kBias));
+  const bool add = bias == LinearBias::kAdd;
+  return linear(module, x, weight, add ? module.weight("bias", {out}, Role::kBias) : kNoValue);
 }
 
 ValueId linear(const Module& module, ValueId x, ValueId weight, ValueId bias) {
+  if (bias == kNoValue) return module.op("Gemm", {x, weight}, {{"transB", std::int64_t{1}}});
   return module.op("Gemm", {x, weight, bias}, {{"transB", std::int64_t{1}}});
 }
 
@@ -16,11 +20,21 @@ ValueId embedding(const Module& module, ValueId ids, std::int64_t rows, std::int
 }
 
 ValueId normalize(const Module& module, ValueId x, std::int64_t width, const Norm& norm) {
-  const ValueId gain = module.weight({"weight", "gamma"}, {width}, Role::kNormGain);
+  const ValueId gain = norm_gain(module, width, norm.kind);
+  if (norm.kind == NormKind::kRmsNorm || norm.kind == NormKind::kRmsNormPlusOne) {
+    return module.op("SimplifiedLayerNormalization", {x, gain},
+                     {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(norm.epsilon)}});
+  }
   const ValueId bias = module.weight({"bias", "beta"}, {width}, Role::kNormBias);
   if (norm.kind == NormKind::kNoNorm) return module.op("Add", {module.op("Mul", {x, gain}), bias});
   return module.op("LayerNormalization", {x, gain, bias},
                    {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(norm.epsilon)}});
+}
+
+ValueId norm_gain(const Module& module, std::int64_t width, NormKind kind) {
+  if (kind != NormKind::kRmsNormPlusOne)
+    return module.weight({"weight", "gamma"}, {width}, Role::kNormGain);
+  return module.weight("weight", {width}, Role::kNormGain, make_plus_one_source);
 }
 
 ValueId add_and_normalize(const Module& module, ValueId x, ValueId residual, std::int64_t width,

@@ -9,8 +9,10 @@ namespace bantam {
 // y = x W^T + b as one Gemm over rows: x is [rows, in], the checkpoint's W [out, in] is read as it is
 // (transB). The one place that emits linears: quantization finds them as Gemm nodes with transB = 1 whose
 // input 1 is a weight.
-ValueId linear(const Module& module, ValueId x, std::int64_t in, std::int64_t out, Role role);
-// The same from values that exist already: a tied decoder.
+enum class LinearBias { kNone, kAdd };
+ValueId linear(const Module& module, ValueId x, std::int64_t in, std::int64_t out, Role role,
+               LinearBias bias = LinearBias::kAdd);
+// The same from values that exist already: a tied decoder. kNoValue: without bias.
 ValueId linear(const Module& module, ValueId x, ValueId weight, ValueId bias);
 
 // Rows of a table [rows, width] by integer ids of any shape: a Gather (axis 0) whose input 0 is a weight.
@@ -19,6 +21,8 @@ ValueId embedding(const Module& module, ValueId ids, std::int64_t rows, std::int
 enum class NormKind {
   kLayerNorm,  // over the last axis, with gain and bias
   kNoNorm,  // x * gain + bias, the normalization that MobileBERT leaves out (arXiv:2004.02984, section 3.3)
+  kRmsNorm,  // x * gain / sqrt(mean(x^2) + epsilon) (arXiv:1910.07467)
+  kRmsNormPlusOne,  // the same with gain + 1, as Gemma stores it
 };
 struct Norm {
   NormKind kind = NormKind::kLayerNorm;
@@ -26,6 +30,8 @@ struct Norm {
 };
 // Gain and bias may have their old names, gamma and beta.
 ValueId normalize(const Module& module, ValueId x, std::int64_t width, const Norm& norm);
+// The gain of a norm, [width], as the graph multiplies with it.
+ValueId norm_gain(const Module& module, std::int64_t width, NormKind kind);
 // normalize(x + residual)
 ValueId add_and_normalize(const Module& module, ValueId x, ValueId residual, std::int64_t width,
                           const Norm& norm);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -38,14 +39,25 @@ class Module {
   ValueId weight(std::string_view leaf, const Shape& shape, Role role) const;
   ValueId weight(std::initializer_list<std::string_view> leaves, const Shape& shape, Role role) const;
 
+  // The same where the graph reads what `derive` makes of the checkpoint's tensor.
+  ValueId weight(std::string_view leaf, const Shape& stored, Role role,
+                 const std::function<TensorSourcePtr(TensorSourcePtr)>& derive) const;
+
   // A node of this module with one output; as GraphBuilder::op.
   ValueId op(std::string_view type, std::initializer_list<ValueId> inputs,
              std::vector<Attribute> attributes = {}, DType dtype = DType::kUndefined,
              std::string_view domain = {}) const;
   std::vector<ValueId> op_many(std::string_view type, std::initializer_list<ValueId> inputs, int outputs,
                                std::vector<Attribute> attributes = {}) const;
+  // As GraphBuilder::op_some.
+  std::vector<ValueId> op_some(std::string_view type, std::initializer_list<ValueId> inputs,
+                               std::initializer_list<bool> wanted, std::vector<Attribute> attributes,
+                               std::string_view domain) const;
 
  private:
+  ValueId declare(std::initializer_list<std::string_view> leaves, const Shape& shape, Role role,
+                  const std::function<TensorSourcePtr(TensorSourcePtr)>& derive) const;
+
   struct Shared {
     GraphBuilder builder;
     Weights& weights;

@@ -4,17 +4,13 @@
 #include "convert/blocks/tied_source.h"
 
 namespace bantam {
-namespace {
 
-// Claims a tensor that the checkpoint may hold under one of two names or, equal, under both.
 TensorSourcePtr claim_tied(Weights& weights, const std::string& kept, const std::string& copy,
                            const Shape& shape) {
   TensorSourcePtr source = weights.claim({kept, copy}, shape);
   if (kept == copy || !weights.has(kept) || !weights.has(copy)) return source;
   return make_tied_source(std::move(source), weights.claim(copy, shape));
 }
-
-}  // namespace
 
 ValueId word_embeddings(const Module& root, const VocabularyNames& names, const EncoderConfig& config,
                         Task task) {

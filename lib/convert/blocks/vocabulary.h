@@ -1,9 +1,11 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "convert/architecture.h"
 #include "convert/blocks/encoder_config.h"
+#include "convert/weights.h"
 
 namespace bantam {
 
@@ -14,6 +16,10 @@ struct VocabularyNames {
   std::string_view decoder;    // module of the head's output layer
   std::string_view bias;       // module whose `bias` is the output layer's; mostly beside `decoder`
 };
+
+// Claims a tensor that the checkpoint may hold under one of two names or, equal, under both.
+TensorSourcePtr claim_tied(Weights& weights, const std::string& kept, const std::string& copy,
+                           const Shape& shape);
 
 // Declares the word embeddings [vocabulary, embedding]. Where the file holds the tied output layer as a
 // tensor of its own, the two are compared when the bytes are read (make_tied_source); where it holds only

@@ -66,6 +66,8 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
     case Task::kQuestionAnswering:
       output_answer_spans(root, inputs, checkpoint.config, x, config.hidden);
       break;
+    case Task::kTextGeneration:
+      break;  // build_model() refuses it
   }
   leave_out_other_heads(model, weights, kHeads);
   weights.finish();

@@ -11,13 +11,19 @@ extern const Architecture kAlbert;
 extern const Architecture kBert;
 extern const Architecture kDistilBert;
 extern const Architecture kElectra;
+extern const Architecture kLlama;
 extern const Architecture kMobileBert;
 extern const Architecture kMpnet;
+extern const Architecture kQwen2;
+extern const Architecture kQwen3;
 extern const Architecture kRoberta;
 
 // The heads that checkpoints of text encoders carry.
 inline constexpr std::array kEncoderTasks = {Task::kFeatureExtraction, Task::kFillMask,
                                              Task::kTextClassification, Task::kTokenClassification,
                                              Task::kQuestionAnswering};
+
+
+inline constexpr std::array kDecoderTasks = {Task::kTextGeneration};
 
 }  // namespace bantam

@@ -106,6 +106,8 @@ Answer TextModel::State::answer(const Question& question) const {
       break;
     case Task::kQuestionAnswering:
       break;  // above
+    case Task::kTextGeneration:
+      break;  // task_inputs() refuses it
   }
   return answer;
 }

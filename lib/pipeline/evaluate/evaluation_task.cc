@@ -43,6 +43,8 @@ EvaluationTaskPtr make_evaluation_task(const BundleModel& bundle, Task task,
       return make_fill_mask(bundle, options);
     case Task::kFeatureExtraction:
       return make_feature_extraction(bundle, options);
+    case Task::kTextGeneration:
+      fail("{}: text-generation models cannot be evaluated yet", bundle.root.string());
   }
   BANTAM_ASSERT(false);
 }

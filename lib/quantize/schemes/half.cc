@@ -36,11 +36,17 @@ class HalfPass {
   void run() {
     convert_weights();
     for (Constant& constant : graph_.constants) {
-      if (constant.data.dtype == DType::kF32) constant.data = to_half(constant.data);
+      if (constant.data.dtype != DType::kF32) continue;
+      if (stays_wide(constant.value)) {
+        wide_.insert(constant.value);
+      } else {
+        constant.data = to_half(constant.data);
+      }
     }
     const std::set<ValueId> inputs(graph_.inputs.begin(), graph_.inputs.end());
     for (const ValueId input : inputs) {
-      if (graph_.value(input).dtype == DType::kF32) wide_.insert(input);
+      const Value& value = graph_.value(input);
+      if (value.dtype == DType::kF32 && value.precision != Precision::kFollow) wide_.insert(input);
     }
     std::vector<Node> nodes = std::move(graph_.nodes);
     const std::map<ValueId, ValueId> halves = split_outputs(nodes);
@@ -73,11 +79,16 @@ class HalfPass {
     }
   }
 
-  // Graph outputs stay float32: their producers write a half twin that a final Cast widens.
+  bool stays_wide(ValueId id) const {
+    return id != kNoValue && graph_.value(id).precision == Precision::kFloat32;
+  }
+
+  // Graph outputs stay float32, but for those that follow: their producers write a half twin that a final Cast widens.
   std::map<ValueId, ValueId> split_outputs(std::vector<Node>& nodes) {
     std::map<ValueId, ValueId> halves;
     for (const ValueId output : graph_.outputs) {
-      if (graph_.value(output).dtype != DType::kF32) continue;
+      const Value& value = graph_.value(output);
+      if (value.dtype != DType::kF32 || value.precision == Precision::kFollow) continue;
       halves[output] = graph_.add_value("/" + graph_.value(output).name + "/half", DType::kF32);
     }
     const auto rename = [&](ValueId& id) {
@@ -92,6 +103,11 @@ class HalfPass {
 
   void convert_node(Node node) {
     if (node.type == "Cast" && node.domain.empty()) {
+      if (stays_wide(node.outputs.at(0))) {
+        wide_.insert(node.outputs[0]);
+        rewriter_.keep(std::move(node));
+        return;
+      }
       for (Attribute& attribute : node.attributes) {
         if (attribute.name == "to" && std::get<std::int64_t>(attribute.value) == info(DType::kF32).onnx) {
           attribute.value = std::int64_t{info(DType::kF16).onnx};
@@ -104,7 +120,9 @@ class HalfPass {
       auto* tensor = std::get_if<TensorData>(&attribute.value);
       if (tensor != nullptr && tensor->dtype == DType::kF32) *tensor = to_half(*tensor);
     }
-    const bool island = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return wide_.contains(id); });
+    const bool island =
+        std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return wide_.contains(id); }) ||
+        std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) { return stays_wide(id); });
     if (!island) {
       rewriter_.keep(std::move(node));
       return;
@@ -117,6 +135,10 @@ class HalfPass {
     std::vector<std::pair<ValueId, ValueId>> narrowed;
     for (ValueId& id : node.outputs) {
       if (id == kNoValue || graph_.value(id).dtype != DType::kF32) continue;
+      if (stays_wide(id)) {
+        wide_.insert(id);
+        continue;
+      }
       const ValueId wide = graph_.add_value(graph_.value(id).name + "/float", DType::kF32);
       wide_.insert(wide);
       narrowed.emplace_back(wide, id);

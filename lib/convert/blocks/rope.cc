@@ -1,0 +1,98 @@
+#include "convert/blocks/rope.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "base/error.h"
+
+namespace bantam {
+namespace {
+
+
+// The parameters of one type of layer, whatever generation of config.json they come from.
+struct Parameters {
+  Config values;  // rope_type and what belongs to it
+  double theta;
+  double partial;
+};
+
+Config sub_object(const Config& config, std::string_view key) {
+  const Json& value = config.json().at(std::string(key));
+  if (!value.is_object()) fail("{}: {}: an object was expected", config.path().string(), key);
+  return {config.path(), value};
+}
+
+Parameters parameters_of(const Config& config, std::string_view layer_type, double theta, double partial) {
+  theta = config.number_or("rope_theta", config.number_or("rotary_emb_base", theta));
+  partial = config.number_or(config.first_of({"partial_rotary_factor", "rotary_pct"}), partial);
+  const bool modern = config.has("rope_parameters");
+  const std::string_view key = modern ? "rope_parameters" : "rope_scaling";
+  if (!config.has(key)) return {Config(config.path(), Json::object()), theta, partial};
+  Config values = sub_object(config, key);
+  if (modern && values.has(layer_type)) values = sub_object(values, layer_type);
+  // What stands inside is what transformers computes with.
+  theta = values.number_or("rope_theta", theta);
+  partial = values.number_or("partial_rotary_factor", partial);
+  return {std::move(values), theta, partial};
+}
+
+// As Llama 3.1 stretches its frequencies: long waves by `factor`, short ones not at all, those between by parts.
+void stretch_llama3(const Config& values, std::vector<float>& frequencies) {
+  const double factor = values.number_or("factor", 0);
+  const double low = values.number_or("low_freq_factor", 0);
+  const double high = values.number_or("high_freq_factor", 0);
+  const auto trained = static_cast<double>(values.integer("original_max_position_embeddings", 1));
+  if (!(factor >= 1) || !(low > 0) || !(high > low)) {
+    fail("{}: rope type llama3 needs factor >= 1 and high_freq_factor > low_freq_factor > 0",
+         values.path().string());
+  }
+  for (float& frequency : frequencies) {
+    const double wave = 2 * std::numbers::pi / frequency;
+    if (wave < trained / high) continue;
+    if (wave > trained / low) {
+      frequency = static_cast<float>(frequency / factor);
+      continue;
+    }
+    const double smooth = (trained / wave - low) / (high - low);
+    frequency = static_cast<float>((1 - smooth) * frequency / factor + smooth * frequency);
+  }
+}
+
+}  // namespace
+
+Rope read_rope(const Config& config, std::int64_t head_size, std::string_view layer_type,
+               double default_theta, double default_partial) {
+  const Parameters parameters = parameters_of(config, layer_type, default_theta, default_partial);
+  const Config& values = parameters.values;
+  const std::string where = config.path().string();
+  if (!(parameters.theta > 0)) fail("{}: rope_theta is {}; it must be above 0", where, parameters.theta);
+  if (!(parameters.partial > 0 && parameters.partial <= 1)) {
+    fail("{}: partial_rotary_factor is {}; it must be above 0 and at most 1", where, parameters.partial);
+  }
+  const auto width = static_cast<std::int64_t>(static_cast<double>(head_size) * parameters.partial);
+  if (width < 2 || width % 2 != 0) {
+    fail("{}: {} of the {} elements of a head would rotate; an even number was expected", where, width,
+         head_size);
+  }
+  Rope rope;
+  for (std::int64_t i = 0; i < width; i += 2) {
+    // The steps of transformers, each rounded to float32.
+    const float exponent = static_cast<float>(i) / static_cast<float>(width);
+    const auto power = static_cast<float>(std::pow(parameters.theta, static_cast<double>(exponent)));
+    rope.inverse_frequencies.push_back(1.0F / power);
+  }
+  const std::string type = values.string_or(values.first_of({"rope_type", "type"}), "default");
+  if (type == "linear") {
+    const double factor = values.number_or("factor", 0);
+    if (!(factor >= 1)) fail("{}: rope type linear needs factor >= 1", where);
+    for (float& frequency : rope.inverse_frequencies) frequency /= static_cast<float>(factor);
+  } else if (type == "llama3") {
+    stretch_llama3(values, rope.inverse_frequencies);
+  } else if (type != "default") {
+    fail("{}: rope type {} is not supported; known: default, linear, llama3", where, quote(type));
+  }
+  return rope;
+}
+
+}  // namespace bantam
