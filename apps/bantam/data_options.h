@@ -22,6 +22,7 @@ struct DataOptions {
   std::int64_t seed = 0;
   std::string metric;
   std::int64_t max_length = 0;
+  std::int64_t stride = 0;
 };
 
 void declare_data(Options& options, DataOptions& data);

@@ -44,7 +44,7 @@ EvaluationTaskPtr make_evaluation_task(const BundleModel& bundle, Task task,
     case Task::kFeatureExtraction:
       return make_feature_extraction(bundle, options);
     case Task::kTextGeneration:
-      fail("{}: text-generation models cannot be evaluated yet", bundle.root.string());
+      return make_text_generation(bundle, options);
   }
   BANTAM_ASSERT(false);
 }

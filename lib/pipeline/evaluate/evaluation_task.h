@@ -80,6 +80,7 @@ EvaluationTaskPtr make_classification(const BundleModel& bundle, const Evaluatio
 EvaluationTaskPtr make_token_classification(const BundleModel& bundle, const EvaluationTaskOptions& options);
 EvaluationTaskPtr make_question_answering(const BundleModel& bundle, const EvaluationTaskOptions& options);
 EvaluationTaskPtr make_fill_mask(const BundleModel& bundle, const EvaluationTaskOptions& options);
+EvaluationTaskPtr make_text_generation(const BundleModel& bundle, const EvaluationTaskOptions& options);
 EvaluationTaskPtr make_feature_extraction(const BundleModel& bundle, const EvaluationTaskOptions& options);
 
 // For those files: `wanted` or the first of `known`; one that is not known is a usage error that lists them.

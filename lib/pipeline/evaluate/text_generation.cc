@@ -1,0 +1,122 @@
+// Decoders on plain text: perplexity over windows of tokens, as the guide of transformers on models of fixed
+// length measures it, and KL divergence of every next-token distribution, as llama.cpp's perplexity tool does.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/error.h"
+#include "calibrate/metrics/perplexity.h"
+#include "calibrate/metrics/sample_scores.h"
+#include "pipeline/evaluate/evaluation_task.h"
+
+namespace bantam {
+namespace {
+
+constexpr std::array<std::string_view, 1> kMetrics = {"perplexity"};
+
+class TextGeneration final : public EvaluationTask {
+ public:
+  TextGeneration(const BundleModel& bundle, const EvaluationTaskOptions& options)
+      : tokenizer_(Tokenizer::load(bundle.root)),
+        metric_(choose_metric(options.metric, kMetrics, Task::kTextGeneration)) {
+    const std::int64_t context = cut_to(tokenizer_, bundle.config, options.max_length).max_length;
+    const std::int64_t stride = options.stride > 0 ? options.stride : context;
+    if (stride > context) fail_usage("--stride {} where at most the window's {} tokens were expected", stride, context);
+    DatasetOptions dataset = options.dataset;
+    const std::int64_t limit = std::exchange(dataset.limit, 0);  // of windows, not of documents
+    if (dataset.unit == TextUnit::kLine) dataset.unit = TextUnit::kDocument;
+    Dataset documents = load_dataset(options.data, DatasetKind::kText, dataset);
+    for (const Example& document : documents.examples) {
+      if (limit > 0 && std::ssize(windows_) == limit) break;
+      add_windows(document, context, stride, limit);
+    }
+    if (windows_.empty()) fail("{}: no text of two tokens or more", options.data.string());
+    data_ = std::move(documents);
+    data_.examples = std::move(places_);
+  }
+
+  std::string metric() const override { return metric_; }
+  bool lower_is_better() const override { return true; }
+  bool distribution() const override { return true; }
+  const Dataset& data() const override { return data_; }
+
+  std::vector<Encoding> encode(std::size_t index) const override { return {windows_[index].encoding}; }
+
+  // A distribution for every token that is scored.
+  Rows rows(std::span<const Encoding> encodings, std::span<const Tensors> outputs) const override {
+    const std::vector<float> logits = output_floats(outputs.front(), "logits");
+    const std::size_t width = logits.size() / encodings.front().ids.size();
+    Rows rows;
+    for (std::int64_t token = first_scored(encodings.front()); token < encodings.front().size(); ++token) {
+      const auto row = std::span(logits).subspan(static_cast<std::size_t>(token - 1) * width, width);
+      rows.emplace_back(row.begin(), row.end());
+    }
+    return rows;
+  }
+
+  std::unique_ptr<Answers> answers() const override { return std::make_unique<Losses>(*this); }
+
+ private:
+  struct Window {
+    Encoding encoding;
+    std::int64_t score_from = 1;  // token of the window
+  };
+
+  class Losses final : public Answers {
+   public:
+    explicit Losses(const TextGeneration& task) : task_(task), losses_(task.windows_.size()) {}
+    void add(std::size_t index, std::span<const Encoding> encodings,
+             std::span<const Tensors> outputs) override {
+      const std::vector<std::int64_t>& ids = encodings.front().ids;
+      const Rows rows = task_.rows(encodings, outputs);
+      const std::size_t first = ids.size() - rows.size();
+      WindowLoss& loss = losses_[index];
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        loss.sum += negative_log_likelihood(rows[row], ids[first + row]);
+        ++loss.tokens;
+      }
+    }
+    Scored scored() const override { return {perplexity_score(losses_), std::ssize(losses_)}; }
+
+   private:
+    const TextGeneration& task_;
+    std::vector<WindowLoss> losses_;
+  };
+
+  void add_windows(const Example& document, std::int64_t context, std::int64_t stride, std::int64_t limit) {
+    const Encoding whole = tokenizer_.encode(document.text);
+    for (const TextWindow& window : text_windows(whole.size(), context, stride)) {
+      if (limit > 0 && std::ssize(windows_) == limit) return;
+      Window& added = windows_.emplace_back();
+      added.encoding.ids.assign(whole.ids.begin() + window.begin, whole.ids.begin() + window.end);
+      const auto tokens = added.encoding.ids.size();
+      added.encoding.attention_mask.assign(tokens, 1);
+      added.encoding.type_ids.assign(tokens, 0);
+      added.encoding.special.assign(tokens, 0);
+      // Where scoring begins is kept in the encoding itself, so that rows() needs nothing else.
+      added.encoding.sequence_ids.assign(tokens, 0);
+      std::fill_n(added.encoding.sequence_ids.begin(), window.score_from - window.begin, -1);
+      places_.push_back({.id = {}, .text = {}, .pair = {}, .has_pair = false, .label = {}, .words = {}, .tags = {},
+                         .answers = {}, .answer_starts = {}, .has_answers = false, .line = document.line});
+    }
+  }
+
+  // The first token whose prediction counts: context before it is only read.
+  static std::int64_t first_scored(const Encoding& encoding) {
+    return std::ranges::find(encoding.sequence_ids, 0) - encoding.sequence_ids.begin();
+  }
+
+  Tokenizer tokenizer_;
+  std::string metric_;
+  std::vector<Window> windows_;
+  std::vector<Example> places_;
+  Dataset data_;
+};
+
+}  // namespace
+
+EvaluationTaskPtr make_text_generation(const BundleModel& bundle, const EvaluationTaskOptions& options) {
+  return std::make_unique<TextGeneration>(bundle, options);
+}
+
+}  // namespace bantam
