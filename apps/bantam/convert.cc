@@ -28,6 +28,7 @@ namespace {
 
 struct Arguments {
   std::optional<std::string> source;
+  std::optional<std::string> adapter;
   std::optional<std::filesystem::path> output;
   std::vector<std::string> dtypes;
   std::optional<std::string> task;
@@ -68,6 +69,7 @@ Recipe make_recipe(const Arguments& arguments) {
   for (const DtypeName dtype : default_dtypes()) recipe.variants.push_back({.dtype = dtype});
   if (arguments.recipe) apply_recipe_file(*arguments.recipe, recipe);
   if (arguments.source) recipe.source = *arguments.source;
+  if (arguments.adapter) recipe.adapter = *arguments.adapter;
   if (arguments.output) recipe.output = *arguments.output;
   if (arguments.task) recipe.task = parse_task(*arguments.task);
   if (arguments.shard_size) recipe.shard_bytes = arguments.shard_size->bytes;
@@ -108,6 +110,7 @@ Recipe make_recipe(const Arguments& arguments) {
 Report judge(const Arguments& arguments, const Recipe& recipe, const BundleModel& bundle, Progress& progress) {
   EvaluateOptions options;
   options.reference = recipe.source;
+  options.reference_adapter = recipe.adapter;
   options.data = evaluation_data(arguments.data, *arguments.evaluate);
   options.threads = recipe.threads;
   Report report = evaluate(bundle, options, progress);
@@ -162,15 +165,19 @@ constexpr std::array kExamples{
                  "Convert, measure every variant on labelled sentences, ship the report; exit code 3 when one lost too much."},
     UsageExample{"bantam convert org/name -o ./bundle --dtype q8,q4f16 --compress gzip",
             "Convert a model from the local Hugging Face cache to two dtypes, with gzip twins."},
+    UsageExample{"bantam convert ./base --adapter ./my-lora -o ./bundle", "Merge a LoRA adapter in float32 on the way."},
     UsageExample{"bantam convert ./my-bert --dtype q4 --dry-run", "Explain what would be written, reading no weight."},
 };
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
   options.positional("SOURCE", arguments->source,
-                     "A Hugging Face checkpoint folder (config.json and safetensors), or a hub id that is in the local cache.",
+                     "A Hugging Face checkpoint folder (config.json and safetensors or pytorch_model.bin), or a hub id that is in the local cache.",
                      {.completes = Completes::kDirectories});
   options.add("-o,--output DIR", arguments->output, "The bundle's folder. It appears when everything is done, or not at all.",
+              {.completes = Completes::kDirectories});
+  options.add("--adapter SOURCE", arguments->adapter,
+              "Merge a LoRA adapter first: a folder with adapter_config.json, as PEFT saves it, or a hub id in the local cache.",
               {.completes = Completes::kDirectories});
   options.group("What to make");
   options.add("-d,--dtype LIST", arguments->dtypes,

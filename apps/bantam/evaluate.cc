@@ -23,6 +23,7 @@ namespace {
 struct Arguments {
   std::string bundle;
   std::string reference;
+  std::string adapter;
   std::optional<std::filesystem::path> reference_outputs;
   std::filesystem::path data;
   std::optional<std::string> task;
@@ -37,7 +38,11 @@ struct Arguments {
 
 ExitCode run(const Arguments& arguments, const Console& console) {
   EvaluateOptions options;
+  if (!arguments.adapter.empty() && arguments.reference.empty()) {
+    fail_usage("evaluate: --adapter needs --reference, the checkpoint that it was merged into");
+  }
   options.reference = arguments.reference;
+  options.reference_adapter = arguments.adapter;
   options.reference_outputs = arguments.reference_outputs;
   if (arguments.task) options.task = parse_task(*arguments.task);
   if (arguments.dtypes != std::vector<std::string>{"all"}) options.dtypes = arguments.dtypes;
@@ -79,6 +84,8 @@ Action declare(Options& options) {
   options.add("--reference SOURCE", arguments->reference,
               "The checkpoint that the bundle was made of (folder or hub id), run in float32. Default: the bundle's own fp32 "
               "variant.",
+              {.completes = Completes::kDirectories});
+  options.add("--adapter SOURCE", arguments->adapter, "The LoRA adapter that was merged into the reference for the bundle.",
               {.completes = Completes::kDirectories});
   options.add("--reference-outputs FILE", arguments->reference_outputs,
               "Outputs made elsewhere (PyTorch), as safetensors: \"logits\" stacked, or \"logits.0\", \"logits.1\", ... one per "

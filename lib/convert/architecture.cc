@@ -32,6 +32,14 @@ constexpr std::array<TaskAlias, 4> kAliases = {{
     {"sentence-similarity", Task::kFeatureExtraction},
 }};
 
+// PEFT's words for what an adapter was trained for; others leave the question to the base.
+constexpr std::array<TaskAlias, 4> kAdapterTasks = {{
+    {"SEQ_CLS", Task::kTextClassification},
+    {"TOKEN_CLS", Task::kTokenClassification},
+    {"QUESTION_ANS", Task::kQuestionAnswering},
+    {"FEATURE_EXTRACTION", Task::kFeatureExtraction},
+}};
+
 // Tensors that belong to a head, in the names of the supported families.
 constexpr std::array<std::string_view, 11> kHeadPrefixes = {
     "cls.",
@@ -204,6 +212,10 @@ Task parse_task(std::string_view name) {
 }
 
 Task task_of(const Checkpoint& checkpoint) {
+  if (checkpoint.adapter) {
+    const auto known = std::ranges::find(kAdapterTasks, checkpoint.adapter->task_type, &TaskAlias::name);
+    if (known != kAdapterTasks.end()) return known->task;
+  }
   if (has_pooling(sentence_modules(checkpoint))) return Task::kFeatureExtraction;
   const auto classes = checkpoint.config.architectures();
   return classes.empty() ? task_without_class(checkpoint) : task_of_class(checkpoint.config, classes[0]);

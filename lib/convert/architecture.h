@@ -33,7 +33,7 @@ std::string_view name(Task task);
 // usage error that lists the known names.
 Task parse_task(std::string_view name);
 
-// The task that the folder states. A sentence-transformers folder (modules.json with a Pooling module) is for
+// The task that the folder states. What an adapter was trained for goes before it. A sentence-transformers folder (modules.json with a Pooling module) is for
 // feature extraction, whatever class its encoder was saved as. Else the class in config.json's
 // `architectures` decides: it must be the model_type's own (remote code under that model_type is another
 // model) with a known ending; others are an error that lists the known ones. Without `architectures` it is

@@ -58,7 +58,7 @@ fs::path resolve_source(std::string_view source) {
 Checkpoint open_checkpoint(std::string_view source) {
   const fs::path directory = resolve_source(source);
   const FileNames names = files_in(directory);
-  Checkpoint checkpoint{directory, std::string(source), open_config(directory, names), {}, {}, {}};
+  Checkpoint checkpoint{directory, std::string(source), open_config(directory, names), {}, {}, {}, {}};
   open_weight_files(checkpoint, names);
   return checkpoint;
 }

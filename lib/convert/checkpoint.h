@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,17 @@ struct SourceFile {
   std::string sha256;  // known without reading only where the hub cache's blob is named by it; else empty
 };
 
+// A LoRA adapter that was merged into a checkpoint (convert/lora/adapter.h).
+struct AdapterInfo {
+  std::filesystem::path directory;
+  std::string source;             // what the user typed
+  std::string base_model;         // what it was trained on, as it says; may be empty
+  std::string task_type;          // PEFT's word for its task ("SEQ_CLS"); may be empty
+  std::vector<SourceFile> files;  // its configuration and its weights
+  std::int64_t changed = 0;       // tensors of the base that it changes
+  std::int64_t added = 0;         // tensors that the base does not have
+};
+
 // A Hugging Face checkpoint folder, opened: headers are checked, no weight byte is read.
 struct Checkpoint {
   std::filesystem::path directory;
@@ -29,6 +41,7 @@ struct Checkpoint {
   TensorMap tensors;               // by name
   std::vector<SourceFile> files;   // by name
   std::vector<std::string> notes;  // what the user should know: files that were passed over
+  std::optional<AdapterInfo> adapter = {};
 };
 
 // The folder that `source` names: a directory, or a hub id ("org/name" or "name", optionally with

@@ -31,21 +31,44 @@ Json tensor_entry(const PlannedVariant& variant, std::size_t index) {
           {"parts", std::move(parts)}};
 }
 
-}  // namespace
-
-std::string tool_version() { return BANTAM_VERSION; }
-
-Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::vector<SourceDigest>& source) {
-  Json source_files = Json::array();
-  for (const SourceFile& file : plan.checkpoint.files) {
+Json source_files(const std::vector<SourceFile>& files, const std::vector<SourceDigest>& digests) {
+  Json list = Json::array();
+  for (const SourceFile& file : files) {
     Json entry = {{"name", file.name}, {"bytes", file.bytes}};
     std::string digest = file.sha256;
-    for (const SourceDigest& known : source) {
+    for (const SourceDigest& known : digests) {
       if (known.name == file.name && !known.sha256.empty()) digest = known.sha256;
     }
     if (!digest.empty()) entry["sha256"] = digest;
-    source_files.push_back(std::move(entry));
+    list.push_back(std::move(entry));
   }
+  return list;
+}
+
+Json source_json(const Checkpoint& checkpoint, const std::vector<SourceDigest>& source,
+                 const std::vector<SourceDigest>& adapter) {
+  Json json = {{"tensors", checkpoint.tensors.size()}, {"files", source_files(checkpoint.files, source)}};
+  if (const auto& merged = checkpoint.adapter) {
+    json["adapter"] = {{"name", public_name(merged->source, merged->directory)},
+                       {"changed", merged->changed},
+                       {"added", merged->added},
+                       {"files", source_files(merged->files, adapter)}};
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string public_name(const std::string& source, const std::filesystem::path& directory) {
+  if (!std::filesystem::exists(source)) return source;
+  const std::filesystem::path folder = std::filesystem::absolute(directory).lexically_normal();
+  return (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+}
+
+std::string tool_version() { return BANTAM_VERSION; }
+
+Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::vector<SourceDigest>& source,
+              const std::vector<SourceDigest>& adapter) {
   Json variants = Json::array();
   for (const PlannedVariant& variant : plan.variants) {
     Json tensors = Json::array();
@@ -69,7 +92,7 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
             {"task", std::string(name(plan.model.task))},
             {"parameters", parameter_count(plan)},
             {"default_dtype", std::string(name(plan.default_variant().variant.dtype))}}},
-          {"source", {{"tensors", plan.checkpoint.tensors.size()}, {"files", std::move(source_files)}}},
+          {"source", source_json(plan.checkpoint, source, adapter)},
           {"recipe", recipe_json(plan.recipe)},
           {"notes", plan.notes},
           {"variants", std::move(variants)},

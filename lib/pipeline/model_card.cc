@@ -38,18 +38,11 @@ std::string front_matter(const std::string& card, std::string_view key) {
   return {};
 }
 
-std::string licence_of(const Checkpoint& checkpoint) {
-  const fs::path card = checkpoint.directory / "README.md";
+std::string licence_of(const fs::path& directory) {
+  const fs::path card = directory / "README.md";
   std::error_code ignored;
   if (!fs::is_regular_file(card, ignored) || fs::file_size(card, ignored) > (4u << 20)) return {};
   return front_matter(read_text_file(card, 4 << 20), "license");
-}
-
-// A name for the model that holds nothing of this machine: the hub id, or the folder's own name.
-std::string public_name(const Checkpoint& checkpoint) {
-  if (!fs::exists(checkpoint.source)) return checkpoint.source;
-  const fs::path folder = fs::absolute(checkpoint.directory).lexically_normal();
-  return (folder.has_filename() ? folder : folder.parent_path()).filename().string();
 }
 
 // Markdown that shows a name as it is.
@@ -76,6 +69,17 @@ std::vector<Share> shares(const PlannedVariant& variant) {
   }
   std::sort(result.begin(), result.end(), [](const Share& a, const Share& b) { return a.bytes > b.bytes; });
   return result;
+}
+
+// Nothing where there is no adapter.
+std::string adapter_section(const Checkpoint& checkpoint) {
+  if (!checkpoint.adapter) return {};
+  const AdapterInfo& adapter = *checkpoint.adapter;
+  const std::string licence = licence_of(adapter.directory);
+  return fmt::format("The LoRA adapter {} was merged into its weights before they were rounded ({} tensors changed, {} added). {}\n\n",
+                     code(public_name(adapter.source, adapter.directory)), adapter.changed, adapter.added,
+                     licence.empty() ? std::string("The adapter states no licence in a form that this tool reads: look that up too.")
+                                     : fmt::format("Licence of the adapter: {}.", licence));
 }
 
 std::string variants_section(const Plan& plan) {
@@ -112,8 +116,9 @@ std::string quality_section(const Report& report) {
 }  // namespace
 
 std::string model_card(const Plan& plan, const Report* report) {
-  const std::string title = public_name(plan.checkpoint);
-  const std::string licence = licence_of(plan.checkpoint);
+  const Checkpoint& checkpoint = plan.checkpoint;
+  const std::string title = public_name(checkpoint.source, checkpoint.directory);
+  const std::string licence = licence_of(checkpoint.directory);
   std::string text = "---\nlibrary_name: transformers.js\n";
   text += fmt::format("pipeline_tag: {}\n", name(plan.model.task));
   if (!licence.empty()) text += fmt::format("license: {}\n", licence);
@@ -123,6 +128,7 @@ std::string model_card(const Plan& plan, const Report* report) {
                       code(title), plan.model.family, name(plan.model.task), tool_version());
   text += licence.empty() ? "The source states no licence in a form that this tool reads: look it up before you publish this folder.\n\n"
                           : fmt::format("Licence of the source: {}. It holds for this version too.\n\n", licence);
+  text += adapter_section(checkpoint);
   text += "## Use\n\n```js\nimport { pipeline } from '@huggingface/transformers';\n";
   text += fmt::format("const run = await pipeline('{}', 'PATH_OR_ID_OF_THIS_FOLDER');  // dtype: '{}' on wasm\n```\n\n", name(plan.model.task),
                       name(plan.default_variant().variant.dtype));

@@ -109,11 +109,15 @@ std::vector<PlannedFile> planned_files(const Plan& plan) {
     }
   }
   entries.insert(entries.end(), twins.begin(), twins.end());
-  std::vector<SourceDigest> digests;
-  if (plan.recipe.hash_source) {
-    for (const SourceFile& file : plan.checkpoint.files) digests.push_back({file.name, std::string(64, '0')});
-  }
-  const std::string json = to_pretty_json(manifest(plan, entries, digests));
+  const auto unknown = [](const std::vector<SourceFile>& hashed) {
+    std::vector<SourceDigest> digests;
+    for (const SourceFile& file : hashed) digests.push_back({file.name, std::string(64, '0')});
+    return digests;
+  };
+  std::vector<SourceDigest> source, adapter;
+  if (plan.recipe.hash_source) source = unknown(plan.checkpoint.files);
+  if (plan.checkpoint.adapter) adapter = unknown(plan.checkpoint.adapter->files);
+  const std::string json = to_pretty_json(manifest(plan, entries, source, adapter));
   files.push_back({"bantam.json", std::ssize(json), known || plan.recipe.compress.empty()});
   entries.push_back({"bantam.json", std::ssize(json), std::string(64, '0')});
   files.push_back({"SHA256SUMS", std::ssize(sha256sums(entries)), true});
@@ -128,7 +132,7 @@ std::string plan_json(const Plan& plan) {
     files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"exact", file.exact}});
     total += file.bytes;
   }
-  Json body = manifest(plan, {}, {});
+  Json body = manifest(plan, {}, {}, {});
   body.erase("files");
   body["plan"] = {{"files", std::move(files)}, {"bytes", total}, {"peak_memory_bytes", memory_bound(plan)}};
   return to_pretty_json(body);

@@ -43,6 +43,7 @@ std::int64_t read_size(const Json& json) {
 void apply_recipe(const Json& json, Recipe& recipe) {
   check_schema("recipe.schema.json", json);
   recipe.source = json.value("source", recipe.source);
+  recipe.adapter = json.value("adapter", recipe.adapter);
   if (json.contains("output")) recipe.output = json["output"].get<std::string>();
   if (json.contains("task")) recipe.task = parse_task(json["task"].get<std::string>());
   if (json.contains("shard_size")) recipe.shard_bytes = read_size(json["shard_size"]);

@@ -16,6 +16,7 @@ namespace bantam {
 // Everything that determines a bundle. The same recipe, source and version give the same bytes.
 struct Recipe {
   std::string source;            // folder or hub id
+  std::string adapter;           // a LoRA adapter to merge into it: folder or hub id; empty: none
   std::filesystem::path output;  // the bundle's folder
   std::optional<Task> task;      // overrides what the checkpoint says
   std::vector<Variant> variants;

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/units.h"
+#include "convert/lora/adapter.h"
 #include "pipeline/bundle_files.h"
 #include "pipeline/digest_files.h"
 #include "pipeline/measure.h"
@@ -202,8 +203,10 @@ class BundleWriter {
     const auto by_name = [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; };
     std::sort(files.begin(), files.end(), by_name);
     std::vector<SourceDigest> source;
-    if (plan_.recipe.hash_source) source = hash_source();
-    manifest_ = to_pretty_json(manifest(plan_, files, source));
+    if (plan_.recipe.hash_source) source = hash_source(plan_.checkpoint.directory, plan_.checkpoint.files);
+    std::vector<SourceDigest> adapter;
+    if (const auto& merged = plan_.checkpoint.adapter) adapter = hash_source(merged->directory, merged->files);
+    manifest_ = to_pretty_json(manifest(plan_, files, source, adapter));
     add_text(files, "bantam.json", manifest_);
     std::string sums = sha256sums(files);
     write_text_file(root_ / "SHA256SUMS", sums);
@@ -220,13 +223,13 @@ class BundleWriter {
     sync_directory(root_ / "onnx");
   }
 
-  std::vector<SourceDigest> hash_source() {
+  std::vector<SourceDigest> hash_source(const fs::path& directory, const std::vector<SourceFile>& files) {
     std::vector<fs::path> paths;
-    for (const SourceFile& file : plan_.checkpoint.files) paths.push_back(plan_.checkpoint.directory / file.name);
+    for (const SourceFile& file : files) paths.push_back(directory / file.name);
     progress_.begin("hash source", 0);
     const std::vector<FileDigests> digests = digest_files(paths, plan_.recipe.threads, progress_);
     std::vector<SourceDigest> source;
-    for (std::size_t i = 0; i < paths.size(); ++i) source.push_back({plan_.checkpoint.files[i].name, digests[i].sha256});
+    for (std::size_t i = 0; i < paths.size(); ++i) source.push_back({files[i].name, digests[i].sha256});
     return source;
   }
 
@@ -249,6 +252,7 @@ class BundleWriter {
 Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress) {
   check_recipe(recipe);
   Checkpoint checkpoint = open_checkpoint(recipe.source);
+  if (!recipe.adapter.empty()) merge_adapter(checkpoint, recipe.adapter);
   ModelGraph model = build_model(checkpoint, recipe.task);
   Measurements measured;
   if (measure_weights) {
@@ -259,11 +263,13 @@ Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress)
 
 void check_output(const Recipe& recipe) {
   check_apart(resolve_source(recipe.source), recipe.output);
+  if (!recipe.adapter.empty()) check_apart(resolve_source(recipe.adapter), recipe.output);
   const StagedDirectory probe(recipe.output, recipe.force);
 }
 
 BundleResult write_bundle(const Plan& plan, Progress& progress, const Judge& judge) {
   check_apart(plan.checkpoint.directory, plan.recipe.output);
+  if (plan.checkpoint.adapter) check_apart(plan.checkpoint.adapter->directory, plan.recipe.output);
   return BundleWriter(plan, progress, judge).run();
 }
 

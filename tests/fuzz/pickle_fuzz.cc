@@ -24,9 +24,11 @@ void read_pickle(std::span<const std::byte> bytes) {
     }
   }
   for (const bantam::PickleTensor& tensor : pickle.tensors) {
+    const std::int64_t elements = pickle.storages.at(tensor.storage).elements;
     std::int64_t last = tensor.offset;
-    for (std::size_t d = 0; d < tensor.shape.size(); ++d) last += std::max<std::int64_t>(tensor.shape[d] - 1, 0) * tensor.strides[d];
-    if (last > pickle.storages.at(tensor.storage).elements) std::abort();
+    for (std::size_t d = 0; d < tensor.shape.size(); ++d) last += (tensor.shape[d] - 1) * tensor.strides[d];
+    const bool empty = std::ranges::find(tensor.shape, 0) != tensor.shape.end();
+    if (empty ? tensor.offset > elements : last >= elements) std::abort();
   }
 }
 

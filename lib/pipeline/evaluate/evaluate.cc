@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "convert/checkpoint.h"
+#include "convert/lora/adapter.h"
 #include "pipeline/evaluate/agreement_of.h"
 #include "pipeline/evaluate/layers.h"
 #include "pipeline/evaluate/padding.h"
@@ -79,7 +80,8 @@ class Evaluation {
 
   Session open_reference(const SessionOptions& session_options) const {
     if (!options_.reference.empty()) {
-      const Checkpoint checkpoint = open_checkpoint(options_.reference);
+      Checkpoint checkpoint = open_checkpoint(options_.reference);
+      if (!options_.reference_adapter.empty()) merge_adapter(checkpoint, options_.reference_adapter);
       return with_context(checkpoint.directory.string(), [&] {
         return Session(build_model(checkpoint, type_).graph, session_options);
       });

@@ -16,6 +16,7 @@ namespace bantam {
 struct EvaluateOptions {
   // The checkpoint that the bundle was made of: folder or hub id. Empty: the bundle's own fp32 variant stands in.
   std::string reference;
+  std::string reference_adapter;  // the adapter that was merged into it; empty: none
   // Outputs made elsewhere, in place of running the reference (see ReferenceOutputs).
   std::optional<std::filesystem::path> reference_outputs;
   std::optional<Task> task;         // overrides what the bundle says
