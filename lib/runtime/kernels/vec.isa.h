@@ -6,11 +6,15 @@
 #include <cstdint>
 
 #if defined(__x86_64__)
+#if defined(__clang__)
+#include <immintrin.h>
+#else
 #pragma GCC diagnostic push  // GCC 12 finds uninitialized variables in its own header
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 #pragma GCC diagnostic pop
+#endif
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
