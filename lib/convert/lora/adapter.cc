@@ -41,8 +41,12 @@ class Merger {
       : checkpoint_(checkpoint), config_(std::move(config)), tensors_(std::move(tensors)) {}
 
   void run() {
-    for (const auto& [name, tensor] : tensors_.whole) with_context(quote(name), [&] { take_whole(name, tensor); });
-    for (const auto& [name, module] : tensors_.modules) with_context(quote(name), [&] { merge_module(name, module); });
+    for (const auto& entry : tensors_.whole) {
+      with_context(quote(entry.first), [&] { take_whole(entry.first, entry.second); });
+    }
+    for (const auto& entry : tensors_.modules) {
+      with_context(quote(entry.first), [&] { merge_module(entry.first, entry.second); });
+    }
     if (changed_.empty()) fail("holds no tensor that would change the model");
     take_labels();
     untie();

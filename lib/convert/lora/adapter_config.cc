@@ -82,7 +82,7 @@ std::map<std::string, T> read_pattern(const Config& config, std::string_view key
     const bool good = std::is_integral_v<T> ? value.is_number_integer() && value >= 1 && value <= kMaxRank
                                             : value.is_number() && std::isfinite(value.template get<double>());
     if (!good) fail("{}: {}: {} where a number was expected", key, quote(module), shown(value));
-    with_context(key, [&] { module_matches(module, ""); });  // it can be read
+    with_context(key, [&, &name = module] { module_matches(name, ""); });  // it can be read
     pattern.emplace(module, value.template get<T>());
   }
   return pattern;
