@@ -151,13 +151,13 @@ class Evaluation {
     if (!all_finite(wanted)) {
       fail("the reference itself gives NaN or infinity here; there is nothing to compare with");
     }
-    reference_answers_->add(index, encodings, expected);
+    reference_answers_->add(index, encodings, expected, wanted);
     for (std::size_t c = 0; c < candidates_.size(); ++c) {
       Candidate& candidate = candidates_[c];
       const Rows given = task_->rows(encodings, outputs[c]);
       if (!candidate.broken && !all_finite(given)) candidate.broken = index;
       add_rows(candidate.agreement, wanted, given, candidate.variant->dtype);
-      candidate.answers->add(index, encodings, outputs[c]);
+      candidate.answers->add(index, encodings, outputs[c], given);
     }
   }
 

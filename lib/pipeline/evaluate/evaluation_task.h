@@ -29,8 +29,9 @@ struct Scored {
 class Answers {
  public:
   virtual ~Answers() = default;
-  virtual void add(std::size_t index, std::span<const Encoding> encodings,
-                   std::span<const Tensors> outputs) = 0;
+  // `rows` is what the task's rows() made of encodings and outputs.
+  virtual void add(std::size_t index, std::span<const Encoding> encodings, std::span<const Tensors> outputs,
+                   const Rows& rows) = 0;
   virtual Scored scored() const = 0;
 };
 

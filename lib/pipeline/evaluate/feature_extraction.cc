@@ -43,10 +43,7 @@ class FeatureExtraction final : public EvaluationTask {
 
   std::unique_ptr<Answers> answers() const override {
     return std::make_unique<ValueAnswers>(
-        scores_, [this](std::span<const Encoding> encodings, std::span<const Tensors> outputs) {
-          const Rows vectors = rows(encodings, outputs);
-          return vectors.size() == 2 ? cosine(vectors[0], vectors[1]) : 0;
-        });
+        scores_, [](const Rows& vectors) { return vectors.size() == 2 ? cosine(vectors[0], vectors[1]) : 0; });
   }
 
   std::vector<std::string> notes() const override {

@@ -1,6 +1,7 @@
 // Fill-mask on plain text: one token of every text is hidden, and the model is asked for it.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -19,16 +20,15 @@ class FillMask final : public EvaluationTask {
       : tokenizer_(Tokenizer::load(bundle.root)),
         encode_(cut_to(tokenizer_, bundle.config, options.max_length)),
         data_(load_dataset(options.data, DatasetKind::kText, options.dataset)),
-        metric_(choose_metric(options.metric, kMetrics, Task::kFillMask)),
-        seed_(options.seed) {
+        metric_(choose_metric(options.metric, kMetrics, Task::kFillMask)) {
     const auto mask = tokenizer_.special_token_id("mask_token");
     if (!mask) fail("{}: the tokenizer has no mask token, which fill-mask needs", bundle.root.string());
     mask_ = *mask;
-    const auto empty = [&](const Example& example) {
-      const Encoding encoding = tokenizer_.encode(example.text, encode_);
-      return std::ranges::find(encoding.special, 0) == encoding.special.end();
-    };
-    std::erase_if(data_.examples, empty);
+    std::vector<Example> examples;
+    for (Example& example : data_.examples) {
+      if (hide_one(example.text, options.seed + examples.size())) examples.push_back(std::move(example));
+    }
+    data_.examples = std::move(examples);
     if (data_.examples.empty()) fail("{}: no text has a token that could be hidden", options.data.string());
   }
 
@@ -36,11 +36,7 @@ class FillMask final : public EvaluationTask {
   bool distribution() const override { return true; }
   const Dataset& data() const override { return data_; }
 
-  std::vector<Encoding> encode(std::size_t index) const override {
-    Encoding encoding = tokenizer_.encode(data_.examples[index].text, encode_);
-    encoding.ids[hidden(encoding, index)] = mask_;
-    return {std::move(encoding)};
-  }
+  std::vector<Encoding> encode(std::size_t index) const override { return {hidden_[index].encoding}; }
 
   Rows rows(std::span<const Encoding> encodings, std::span<const Tensors> outputs) const override {
     const Encoding& encoding = encodings.front();
@@ -61,11 +57,8 @@ class FillMask final : public EvaluationTask {
   class Hits final : public Answers {
    public:
     explicit Hits(const FillMask& task) : task_(task), hits_(task.data_.examples.size()) {}
-    void add(std::size_t index, std::span<const Encoding> encodings,
-             std::span<const Tensors> outputs) override {
-      const Encoding original = task_.tokenizer_.encode(task_.data_.examples[index].text, task_.encode_);
-      const std::int64_t wanted = original.ids[task_.hidden(original, index)];
-      hits_[index] = arg_max(task_.rows(encodings, outputs).front()) == wanted ? 1 : 0;
+    void add(std::size_t index, std::span<const Encoding>, std::span<const Tensors>, const Rows& rows) override {
+      hits_[index] = arg_max(rows.front()) == task_.hidden_[index].wanted ? 1 : 0;
     }
     Scored scored() const override { return {mean_score(hits_), std::ssize(hits_)}; }
 
@@ -74,24 +67,34 @@ class FillMask final : public EvaluationTask {
     std::vector<double> hits_;
   };
 
-  // Which token of example `index` is hidden: a mask that the text has itself, or one drawn by the seed.
-  std::size_t hidden(const Encoding& encoding, std::size_t index) const {
-    const auto given = std::ranges::find(encoding.ids, mask_);
-    if (given != encoding.ids.end()) return static_cast<std::size_t>(given - encoding.ids.begin());
+  struct Hidden {
+    Encoding encoding;  // with the mask
+    std::int64_t wanted = 0;
+  };
+
+  // Hides a token: where the text has a mask itself, or one drawn by the seed. False: there is none to hide.
+  bool hide_one(std::string_view text, std::uint64_t seed) {
+    Encoding encoding = tokenizer_.encode(text, encode_);
     std::vector<std::size_t> candidates;
     for (std::size_t i = 0; i < encoding.special.size(); ++i) {
       if (encoding.special[i] == 0) candidates.push_back(i);
     }
-    Random random(seed_ + index);
-    return candidates[static_cast<std::size_t>(random.below(std::ssize(candidates)))];
+    if (candidates.empty()) return false;
+    const auto given = std::ranges::find(encoding.ids, mask_);
+    const std::size_t at = given != encoding.ids.end()
+                               ? static_cast<std::size_t>(given - encoding.ids.begin())
+                               : candidates[static_cast<std::size_t>(Random(seed).below(std::ssize(candidates)))];
+    const std::int64_t wanted = std::exchange(encoding.ids[at], mask_);
+    hidden_.push_back({std::move(encoding), wanted});
+    return true;
   }
 
   Tokenizer tokenizer_;
   EncodeOptions encode_;
   Dataset data_;
   std::string metric_;
-  std::uint64_t seed_;
   std::int64_t mask_ = 0;
+  std::vector<Hidden> hidden_;
 };
 
 }  // namespace

@@ -57,7 +57,7 @@ class QuestionAnswering final : public EvaluationTask {
     explicit Spans(const QuestionAnswering& task) : task_(task), scores_(task.data_.examples.size()) {}
 
     void add(std::size_t index, std::span<const Encoding> encodings,
-             std::span<const Tensors> outputs) override {
+             std::span<const Tensors> outputs, const Rows&) override {
       std::vector<std::vector<float>> kept;
       for (const Tensors& output : outputs) {
         kept.push_back(output_floats(output, "start_logits"));

@@ -40,7 +40,7 @@ class TextGeneration final : public EvaluationTask {
   bool distribution() const override { return true; }
   const Dataset& data() const override { return data_; }
 
-  std::vector<Encoding> encode(std::size_t index) const override { return {windows_[index].encoding}; }
+  std::vector<Encoding> encode(std::size_t index) const override { return {windows_[index]}; }
 
   // A distribution for every token that is scored.
   Rows rows(std::span<const Encoding> encodings, std::span<const Tensors> outputs) const override {
@@ -57,18 +57,12 @@ class TextGeneration final : public EvaluationTask {
   std::unique_ptr<Answers> answers() const override { return std::make_unique<Losses>(*this); }
 
  private:
-  struct Window {
-    Encoding encoding;
-    std::int64_t score_from = 1;  // token of the window
-  };
-
   class Losses final : public Answers {
    public:
-    explicit Losses(const TextGeneration& task) : task_(task), losses_(task.windows_.size()) {}
-    void add(std::size_t index, std::span<const Encoding> encodings,
-             std::span<const Tensors> outputs) override {
+    explicit Losses(const TextGeneration& task) : losses_(task.windows_.size()) {}
+    void add(std::size_t index, std::span<const Encoding> encodings, std::span<const Tensors>,
+             const Rows& rows) override {
       const std::vector<std::int64_t>& ids = encodings.front().ids;
-      const Rows rows = task_.rows(encodings, outputs);
       const std::size_t first = ids.size() - rows.size();
       WindowLoss& loss = losses_[index];
       for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -79,7 +73,6 @@ class TextGeneration final : public EvaluationTask {
     Scored scored() const override { return {perplexity_score(losses_), std::ssize(losses_)}; }
 
    private:
-    const TextGeneration& task_;
     std::vector<WindowLoss> losses_;
   };
 
@@ -87,17 +80,16 @@ class TextGeneration final : public EvaluationTask {
     const Encoding whole = tokenizer_.encode(document.text);
     for (const TextWindow& window : text_windows(whole.size(), context, stride)) {
       if (limit > 0 && std::ssize(windows_) == limit) return;
-      Window& added = windows_.emplace_back();
-      added.encoding.ids.assign(whole.ids.begin() + window.begin, whole.ids.begin() + window.end);
-      const auto tokens = added.encoding.ids.size();
-      added.encoding.attention_mask.assign(tokens, 1);
-      added.encoding.type_ids.assign(tokens, 0);
-      added.encoding.special.assign(tokens, 0);
+      Encoding& added = windows_.emplace_back();
+      added.ids.assign(whole.ids.begin() + window.begin, whole.ids.begin() + window.end);
+      const auto tokens = added.ids.size();
+      added.attention_mask.assign(tokens, 1);
+      added.type_ids.assign(tokens, 0);
+      added.special.assign(tokens, 0);
       // Where scoring begins is kept in the encoding itself, so that rows() needs nothing else.
-      added.encoding.sequence_ids.assign(tokens, 0);
-      std::fill_n(added.encoding.sequence_ids.begin(), window.score_from - window.begin, -1);
-      places_.push_back({.id = {}, .text = {}, .pair = {}, .has_pair = false, .label = {}, .words = {}, .tags = {},
-                         .answers = {}, .answer_starts = {}, .has_answers = false, .line = document.line});
+      added.sequence_ids.assign(tokens, 0);
+      std::fill_n(added.sequence_ids.begin(), window.score_from - window.begin, -1);
+      places_.emplace_back().line = document.line;
     }
   }
 
@@ -108,7 +100,7 @@ class TextGeneration final : public EvaluationTask {
 
   Tokenizer tokenizer_;
   std::string metric_;
-  std::vector<Window> windows_;
+  std::vector<Encoding> windows_;
   std::vector<Example> places_;
   Dataset data_;
 };

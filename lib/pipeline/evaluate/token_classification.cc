@@ -50,7 +50,7 @@ class TokenClassification final : public EvaluationTask {
    public:
     explicit Tags(const TokenClassification& task) : task_(task), counts_(task.expected_.size()) {}
     void add(std::size_t index, std::span<const Encoding> encodings,
-             std::span<const Tensors> outputs) override {
+             std::span<const Tensors> outputs, const Rows&) override {
       if (task_.expected_.empty()) return;
       const std::vector<std::string>& expected = task_.expected_[index];
       const std::vector<float> logits = output_floats(outputs.front(), "logits");

@@ -33,13 +33,12 @@ class ValueScores {
 
 class ValueAnswers final : public Answers {
  public:
-  using Value = std::function<double(std::span<const Encoding>, std::span<const Tensors>)>;
+  using Value = std::function<double(const Rows&)>;
   ValueAnswers(const ValueScores& scores, Value value)
       : scores_(scores), value_(std::move(value)), values_(scores.examples()) {}
 
-  void add(std::size_t index, std::span<const Encoding> encodings,
-           std::span<const Tensors> outputs) override {
-    values_[index] = value_(encodings, outputs);
+  void add(std::size_t index, std::span<const Encoding>, std::span<const Tensors>, const Rows& rows) override {
+    values_[index] = value_(rows);
   }
   Scored scored() const override { return scores_.score(values_); }
 
