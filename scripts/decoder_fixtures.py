@@ -15,12 +15,25 @@ import transformers
 LLAMA = dict(vocab_size=67, hidden_size=36, num_attention_heads=9, num_key_value_heads=3, head_dim=8,
              num_hidden_layers=2, intermediate_size=28, rms_norm_eps=0.02, max_position_embeddings=64,
              pad_token_id=0, bos_token_id=1, eos_token_id=2)
+TOKENS = dict(vocab_size=67, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 FAMILIES = {  # family: (class, sizes)
     "llama": ("LlamaForCausalLM", LLAMA),
     "mistral": ("MistralForCausalLM", LLAMA | dict(sliding_window=None)),
     "qwen2": ("Qwen2ForCausalLM", {k: v for k, v in LLAMA.items() if k != "head_dim"} | dict(hidden_size=48,
               num_attention_heads=6, num_key_value_heads=2)),
     "qwen3": ("Qwen3ForCausalLM", LLAMA | dict(hidden_size=28, num_attention_heads=4, num_key_value_heads=2)),
+    # Scores are scaled by another number than the head's size.
+    "gemma3_text": ("Gemma3ForCausalLM", LLAMA | dict(hidden_size=36, num_attention_heads=6, num_key_value_heads=2,
+                    head_dim=16, num_hidden_layers=3, query_pre_attn_scalar=11, sliding_window=4)),
+    "gpt2": ("GPT2LMHeadModel", TOKENS | dict(n_embd=40, n_head=5, n_layer=2, n_positions=64, layer_norm_epsilon=0.02)),
+    "gpt_neo": ("GPTNeoForCausalLM", TOKENS | dict(hidden_size=40, num_heads=5, num_layers=2, window_size=4,
+                attention_types=[[["global", "local"], 1]], max_position_embeddings=64, layer_norm_epsilon=0.02)),
+    "gpt_neox": ("GPTNeoXForCausalLM", TOKENS | dict(hidden_size=48, num_attention_heads=3, num_hidden_layers=2,
+                 intermediate_size=44, max_position_embeddings=64, layer_norm_eps=0.02)),
+    "phi": ("PhiForCausalLM", TOKENS | dict(hidden_size=48, num_attention_heads=3, num_hidden_layers=2,
+            intermediate_size=44, max_position_embeddings=64, layer_norm_eps=0.02)),
+    "phi3": ("Phi3ForCausalLM", {k: v for k, v in LLAMA.items() if k != "head_dim"} | dict(hidden_size=40,
+             num_attention_heads=5, num_key_value_heads=1)),
 }
 NEW_TOKENS = 12
 
@@ -75,6 +88,46 @@ def inverse_frequencies(tensors, config):
         tensors[f"model.layers.{layer}.self_attn.rotary_emb.inv_freq"] = torch.ones(config["head_dim"] // 2)
 
 
+def gemma3_v4(tensors, config):
+    rope = config.pop("rope_parameters")
+    config |= dict(rope_theta=rope["full_attention"]["rope_theta"], rope_scaling=dict(rope_type="linear", factor=4.0),
+                   rope_local_base_freq=rope["sliding_attention"]["rope_theta"], sliding_window_pattern=2,
+                   torch_dtype=config.pop("dtype"), transformers_version="4.50.0")
+    config.pop("layer_types")
+
+
+def partial_v4(scaling=None, **names):
+    """As rope_v4, with the rotated part of a head under a name of its own: rope_parameters' name -> this one."""
+    def edit(tensors, config):
+        parameters = config.pop("rope_parameters")
+        config |= {name: parameters[key] for key, name in names.items()}
+        config |= dict(rope_scaling=scaling, torch_dtype=config.pop("dtype"), transformers_version="4.41.2")
+    return edit
+
+
+def without_prefix(prefix):
+    def edit(tensors, config):
+        for name in list(tensors):
+            tensors[name.removeprefix(prefix)] = tensors.pop(name)
+    return edit
+
+
+def causal_masks(attention, size=64):
+    """The mask as a buffer of every layer, and the number for what it hides."""
+    def edit(tensors, config):
+        for name in list(tensors):
+            layer, found, _ = name.partition(f".{attention}.")
+            if found:
+                tensors[f"{layer}.{attention}.bias"] = torch.tril(torch.ones(size, size)).bool()[None, None]
+                tensors[f"{layer}.{attention}.masked_bias"] = torch.tensor(-1e9)
+    return edit
+
+
+def neox_frequencies(tensors, config):
+    for layer in range(config["num_hidden_layers"]):
+        tensors[f"gpt_neox.layers.{layer}.attention.rotary_emb.inv_freq"] = torch.ones(4)
+
+
 def table():
     llama3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                   original_max_position_embeddings=32)
@@ -94,6 +147,41 @@ def table():
         DecoderFixture("qwen2", "window", dict(use_sliding_window=True, sliding_window=5, max_window_layers=1,
                                                rope_parameters=dict(rope_type="default") | theta)),
         DecoderFixture("qwen3", "", dict(tie_word_embeddings=True, rope_parameters=dict(rope_type="default") | theta)),
+    )
+    # Two rotations, of which one is stretched.
+    two = dict(full_attention=dict(rope_type="linear", factor=4.0, rope_theta=50.0),
+               sliding_attention=dict(rope_type="default", rope_theta=10.0))
+    longrope = dict(short_factor=[1.0, 1.5, 2.25], long_factor=[1.25, 3.0, 7.5])
+    partial = dict(rope_type="default", partial_rotary_factor=0.4) | theta
+    yield from (
+        DecoderFixture("gemma3_text", "", dict(rope_parameters=two, layer_types=["sliding_attention", "full_attention",
+                                                                                 "sliding_attention"]), dtype="bfloat16"),
+        DecoderFixture("gemma3_text", "v4-biases-untied", dict(
+            rope_parameters=two, attention_bias=True, tie_word_embeddings=False,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"]), edits=(gemma3_v4,)),
+        DecoderFixture("gpt2", "", edits=(causal_masks("attn"),)),
+        DecoderFixture("gpt2", "by-layer-f16", dict(n_inner=28, scale_attn_by_inverse_layer_idx=True, activation_function="relu"),
+                       dtype="float16", edits=(without_prefix("transformer."),)),
+        DecoderFixture("gpt2", "unscaled-untied", dict(scale_attn_weights=False, tie_word_embeddings=False)),
+        DecoderFixture("gpt_neo", ""),
+        DecoderFixture("gpt_neo", "old-bf16", dict(intermediate_size=28, attention_types=[[["local"], 1], [["global", "local"], 1]],
+                                                   num_layers=3), dtype="bfloat16", edits=(causal_masks("attn.attention"),)),
+        DecoderFixture("gpt_neox", "", dict(rope_parameters=dict(rope_type="default", partial_rotary_factor=0.25) | theta)),
+        DecoderFixture("gpt_neox", "v4-sequential", dict(
+            use_parallel_residual=False, attention_bias=False, hidden_act="gelu_new", rope_parameters=dict(rope_type="default", partial_rotary_factor=0.5) | theta),
+            edits=(partial_v4(rope_theta="rotary_emb_base", partial_rotary_factor="rotary_pct"), causal_masks("attention"),
+                   neox_frequencies), dtype="bfloat16"),
+        DecoderFixture("phi", "", dict(rope_parameters=dict(rope_type="default", partial_rotary_factor=0.5) | theta)),
+        DecoderFixture("phi", "v4-norms-grouped", dict(qk_layernorm=True, num_key_value_heads=1, rope_parameters=partial),
+                       edits=(partial_v4(rope_theta="rope_theta", partial_rotary_factor="partial_rotary_factor"),)),
+        DecoderFixture("phi3", "", dict(rope_parameters=dict(rope_type="default") | theta)),
+        DecoderFixture("phi3", "window-tied", dict(sliding_window=5, tie_word_embeddings=True,
+                                                   rope_parameters=dict(rope_type="default") | theta)),
+        # One text of the goldens is longer than 17 tokens, so that it turns by the other frequencies.
+        DecoderFixture("phi3", "v4-longrope", dict(
+            original_max_position_embeddings=17, max_position_embeddings=68,
+            rope_parameters=dict(rope_type="longrope", partial_rotary_factor=0.75) | theta | longrope),
+            edits=(partial_v4(dict(type="longrope") | longrope, rope_theta="rope_theta", partial_rotary_factor="partial_rotary_factor"),)),
     )
 
 
@@ -154,6 +242,10 @@ def make_cases(model, config):
     ids = torch.randint(3, config.vocab_size, (2, 19))
     holes = ((torch.rand(2, 19) > 0.25) | (torch.arange(19) == 0)).long()
     yield ids, holes, None, 0
+    if hasattr(config, "original_max_position_embeddings"):
+        text = torch.randint(3, config.vocab_size, (1, 23))
+        yield text, torch.ones_like(text), None, 0
+        yield text[:, 20:], torch.ones_like(text), as_past(run(model, text, torch.ones_like(text), None, 0), 20), 1
 
 
 def unknown(outputs, mask):

@@ -68,11 +68,16 @@ std::string lower_case(std::string_view text) {
 }
 
 // How many characters of a class name spell the model type: "xlm-roberta" of a config and "XLMRoberta" of its
-// classes are the same word. 0: the class belongs to another model.
+// classes are the same word. The text model alone of one with several parts, "gemma3_text", has no word of its own
+// there. 0: the class belongs to another model.
 std::size_t length_of_model_type(std::string_view class_name, std::string_view model_type) {
   std::string word = lower_case(model_type);
   std::erase_if(word, [](char c) { return c == '-' || c == '_'; });
-  return lower_case(class_name).starts_with(word) ? word.size() : 0;
+  const std::string name = lower_case(class_name);
+  if (name.starts_with(word)) return word.size();
+  if (!model_type.ends_with("_text")) return 0;
+  word.erase(word.size() - std::string_view("text").size());
+  return name.starts_with(word) ? word.size() : 0;
 }
 
 // The modules of a sentence-transformers folder, in order, by the last part of their type: "Transformer",
@@ -171,6 +176,17 @@ Task task_without_class(const Checkpoint& checkpoint) {
   return Task::kFeatureExtraction;
 }
 
+// For a model with other parts than text: what of it could be converted.
+std::string text_part(const Config& config) {
+  const Json& json = config.json();
+  if (!config.has("text_config") || !json.at("text_config").is_object()) return {};
+  const auto type = json.at("text_config").find("model_type");
+  if (type == json.at("text_config").end() || !type->is_string()) return {};
+  if (family_of(type->get<std::string>()) == nullptr) return {};
+  return fmt::format(", but its text_config, {}, is: save that part as a model of its own",
+                     quote(type->get<std::string>()));
+}
+
 const Architecture& find_architecture(const Config& config) {
   const std::string type = config.model_type();
   if (const Architecture* family = family_of(type)) return *family;
@@ -180,7 +196,7 @@ const Architecture& find_architecture(const Config& config) {
   std::ranges::sort(known);
   std::string list;
   for (const std::string_view candidate : known) list += (list.empty() ? "" : ", ") + std::string(candidate);
-  fail("{}: model_type: {} is not supported; known: {}", config.path().string(), quote(type), list);
+  fail("{}: model_type: {} is not supported{}; known: {}", config.path().string(), quote(type), text_part(config), list);
 }
 
 // "; config.json states BertForSequenceClassification", for a task that the user chose against it.

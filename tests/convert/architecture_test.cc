@@ -62,6 +62,12 @@ TEST(TaskOf, ReadsTheClassOfTheModelType) {
 TEST(TaskOf, TakesDecodersForTextGenerationAlsoWithoutAClass) {
   EXPECT_EQ(task_of_class("llama", "LlamaForCausalLM"), Task::kTextGeneration);
   EXPECT_EQ(task_of_class("qwen3", "Qwen3ForCausalLM"), Task::kTextGeneration);
+  EXPECT_EQ(task_of_class("gemma3_text", "Gemma3ForCausalLM"), Task::kTextGeneration);
+  EXPECT_EQ(task_of_class("gpt_neox", "GPTNeoXForCausalLM"), Task::kTextGeneration);
+  EXPECT_EQ(task_of_class("gpt2", "GPT2LMHeadModel"), Task::kTextGeneration);
+  for (const char* other : {"Gemma3ForConditionalGeneration", "Gemma3nForCausalLM", "GemmaForCausalLM"}) {
+    EXPECT_TRUE(has_parts(error_of([&] { task_of_class("gemma3_text", other); }), {other, "is not a class of"}));
+  }
   EXPECT_EQ(task_of(checkpoint_of("/x", {{"model_type", "llama"}}, {"lm_head.weight"})), Task::kTextGeneration);
   EXPECT_TRUE(has_parts(error_of([] { task_of_class("llama", "LlamaForSequenceClassification"); }),
                         {"known: LlamaForCausalLM (text-generation)"}));

@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 
+#include "convert/blocks/derived_source.h"
 #include "convert/blocks/model_graph.h"
 #include "convert/blocks/post_norm_layer.h"
 #include "convert/blocks/tied_source.h"
@@ -95,6 +98,39 @@ TEST(TiedSource, FindsADifferenceBehindTheFirstMebibyte) {
   values.back() = 0.25F;
   const TensorSourcePtr tied = make_tied_source(kept, make_memory_source("copy", {count}, values));
   EXPECT_TRUE(has_parts(error_of([&] { read_all_as_float(*tied); }), {"copy differs from kept"}));
+}
+
+std::vector<float> rows_of(const TensorSource& source, RowRange rows) {
+  std::vector<float> values(static_cast<std::size_t>(rows.count() * source.spec().width()));
+  source.read(rows, std::as_writable_bytes(std::span(values)));
+  return values;
+}
+
+// Of 3 x 700,001 numbers in memory, which are read in passes, and of the same in a file, which are gathered.
+TEST(TransposedSource, ReadsColumnsAsRowsFromMemoryAndFromAFile) {
+  const std::int64_t columns = 700'001;
+  std::vector<float> values(static_cast<std::size_t>(3 * columns));
+  std::iota(values.begin(), values.end(), 0.0F);
+  const auto path = std::filesystem::path(testing::TempDir()) / "transposed.bin";
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(values.data()), std::ssize(values) * 4);
+  const TensorSourcePtr stored[] = {
+      make_memory_source("w", {3, columns}, values),
+      make_file_source({"w", DType::kF32, {3, columns}}, std::make_shared<const File>(File::open_read(path)), 0),
+      make_memory_source("w", {columns, 3}, values),
+      make_file_source({"w", DType::kF32, {columns, 3}}, std::make_shared<const File>(File::open_read(path)), 0)};
+  for (const TensorSourcePtr& source : stored) {
+    const TensorSourcePtr turned = make_transposed_source(source);
+    const std::int64_t width = source->spec().rows();
+    const std::int64_t rows = source->spec().width();
+    EXPECT_EQ(turned->spec().shape, (Shape{rows, width}));
+    const RowRange some{rows / 2, std::min(rows, rows / 2 + 5)};
+    std::vector<float> expected;
+    for (std::int64_t r = some.begin; r < some.end; ++r) {
+      for (std::int64_t c = 0; c < width; ++c) expected.push_back(values[static_cast<std::size_t>(c * rows + r)]);
+    }
+    EXPECT_EQ(rows_of(*turned, some), expected);
+    EXPECT_EQ(rows_of(*make_transposed_source(turned), {0, 2}), rows_of(*source, {0, 2}));
+  }
 }
 
 TEST(TiedSource, RefusesOtherShapesAtOnce) {

@@ -160,7 +160,9 @@ bool stands_twice(const Checkpoint& checkpoint, const std::string& name) {
                                [&](const auto& entry) { return entry.first.ends_with(ending); });
   };
   if (name.ends_with("word_embeddings.weight")) return has_ending(".decoder.weight");
-  if (name.ends_with("embed_tokens.weight")) return has_ending("lm_head.weight");
+  if (name.ends_with("embed_tokens.weight") || name.ends_with("wte.weight")) {
+    return has_ending("lm_head.weight");
+  }
   if (name.ends_with(".decoder.bias"))
     return checkpoint.tensors.contains(name.substr(0, name.size() - 13) + ".bias");
   return name.ends_with(".bias") &&
@@ -224,9 +226,10 @@ TEST(Families, CoverEveryModelTypeOnce) {
     for (const std::string_view type : family->model_types) EXPECT_TRUE(types.insert(type).second) << type;
     EXPECT_FALSE(family->tasks.empty());
   }
-  EXPECT_EQ(types, (std::set<std::string_view>{"albert", "bert", "distilbert", "electra", "llama",
-                                               "mistral", "mobilebert", "mpnet", "qwen2", "qwen3", "roberta",
-                                               "xlm-roberta"}));
+  EXPECT_EQ(types, (std::set<std::string_view>{"albert", "bert", "distilbert", "electra", "gemma3_text",
+                                               "gpt2", "gpt_neo", "gpt_neox", "llama", "mistral",
+                                               "mobilebert", "mpnet", "phi", "phi3", "qwen2", "qwen3",
+                                               "roberta", "xlm-roberta"}));
 }
 
 }  // namespace

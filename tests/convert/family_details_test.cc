@@ -52,6 +52,54 @@ TEST(Families, RefuseInOneLineWhatNeedsAnotherGraph) {
        {"key_query_shared_bottleneck is false"}},
       {"mobilebert-fill-mask", {{"embedding_size", 21}}, {"embedding_size 21", "hidden_size 20"}},
       {"albert-fill-mask", {{"num_hidden_groups", 3}}, {"num_hidden_groups"}},
+      {"gemma3_text-text-generation", {{"final_logit_softcapping", 30.0}}, {"final_logit_softcapping is not"}},
+      {"gemma3_text-text-generation", {{"attn_logit_softcapping", 50.0}}, {"attn_logit_softcapping is not"}},
+      {"gemma3_text-text-generation",
+       {{"use_bidirectional_attention", true}},
+       {"use_bidirectional_attention: true is not supported"}},
+      {"gemma3_text-text-generation", {{"head_dim", nullptr}}, {"head_dim is missing"}},
+      {"gemma3_text-text-generation", {{"num_key_value_heads", nullptr}}, {"num_key_value_heads is missing"}},
+      {"gemma3_text-text-generation", {{"query_pre_attn_scalar", 0}}, {"query_pre_attn_scalar is 0"}},
+      {"gemma3_text-text-generation",
+       {{"layer_types", Json::array({"sliding_attention", "full_attention", "chunked_attention"})}},
+       {"layer_types", "chunked_attention", "known: full_attention, sliding_attention"}},
+      {"gemma3_text-text-generation",
+       {{"rope_parameters", {{"full_attention", nullptr}}}},
+       {"rope_parameters", "an entry for full_attention"}},
+      {"gemma3_text-text-generation",
+       {{"rope_parameters", {{"sliding_attention", {{"rope_type", "dynamic"}}}}}},
+       {"rope type \"dynamic\"", "known: default, linear, llama3, longrope"}},
+      {"gpt2-text-generation", {{"add_cross_attention", true}}, {"add_cross_attention: true is not supported"}},
+      {"gpt2-text-generation", {{"n_head", 10}}, {"heads have 4 elements", "multiples of 8"}},
+      {"gpt2-text-generation", {{"n_positions", nullptr}}, {"n_positions is missing"}},
+      {"gpt2-text-generation", {{"activation_function", "laplace"}}, {"activation_function is \"laplace\""}},
+      {"gpt_neo-text-generation",
+       {{"attention_types", Json::array({Json::array({Json::array({"global", "local"}), 2})})}},
+       {"attention_types does not name", "each of the 2 layers"}},
+      {"gpt_neo-text-generation",
+       {{"attention_types", Json::array({Json::array({Json::array({"global", "banded"}), 1})})}},
+       {"\"banded\" is not supported; known: global, local"}},
+      {"gpt_neo-text-generation",
+       {{"attention_types", Json::array({Json::array({"global", "local"})})}},
+       {"[[names, count], ...] was expected"}},
+      {"gpt_neox-text-generation", {{"intermediate_size", nullptr}}, {"intermediate_size is missing"}},
+      {"gpt_neox-text-generation",
+       {{"rope_parameters", {{"partial_rotary_factor", 1.5}}}},
+       {"partial_rotary_factor is 1.5"}},
+      {"phi-text-generation",
+       {{"rope_parameters", {{"partial_rotary_factor", 0.2}}}},
+       {"3 of the 16 elements of a head would rotate"}},
+      {"phi-text-generation", {{"rope_parameters", {{"rope_type", "yarn"}}}}, {"rope type \"yarn\""}},
+      {"phi3-text-generation-v4-longrope",
+       {{"rope_scaling", {{"long_factor", {1.0, 2.0}}}}},
+       {"rope type longrope needs long_factor, a list of 3 numbers"}},
+      {"phi3-text-generation-v4-longrope",
+       {{"rope_scaling", {{"short_factor", {1.0, 0.0, 2.0}}}}},
+       {"rope type longrope needs short_factor"}},
+      {"phi3-text-generation-v4-longrope",
+       {{"original_max_position_embeddings", nullptr}},
+       {"original_max_position_embeddings is missing"}},
+      {"phi3-text-generation", {{"rope_parameters", {{"rope_type", "ntk"}}}}, {"rope type \"ntk\""}},
   };
   for (const Refusal& refusal : refusals) {
     const std::string message =
@@ -163,6 +211,30 @@ std::int64_t bucket_by_logarithm(std::int64_t key_minus_query) {
   if (distance >= 8)
     bucket = std::min(15.0, std::floor(8 + std::log(distance / 8) / std::log(128.0 / 8) * 8 + 1e-9));
   return static_cast<std::int64_t>(bucket) + (key_minus_query > 0 ? 16 : 0);
+}
+
+TEST(Phi3, SaysWhatGrowingOverTheTrainedLengthMeans) {
+  const ModelGraph model = build_model(open_fixture("phi3-text-generation-v4-longrope"), std::nullopt);
+  ASSERT_EQ(model.notes.size(), 1U);
+  EXPECT_TRUE(has_parts(model.notes[0], {"more than 17 tokens", "transformers computes them anew"}));
+  EXPECT_TRUE(build_model(open_fixture("phi3-text-generation"), std::nullopt).notes.empty());
+}
+
+// Whose files state no attention_types mean 24 layers, of which every second one is local.
+TEST(GptNeo, TakesTheAttentionOfEveryLayerFromEitherList) {
+  const Json layers = {{"attention_types", nullptr}, {"attention_layers", {"local", "global"}}};
+  const ModelGraph model = build_model(open_fixture("gpt_neo-text-generation", layers), std::nullopt);
+  const ModelGraph other = build_model(open_fixture("gpt_neo-text-generation"), std::nullopt);
+  EXPECT_EQ(model.graph.nodes.size(), other.graph.nodes.size());
+  const Json none = {{"attention_types", nullptr}, {"attention_layers", nullptr}};
+  EXPECT_TRUE(has_parts(error_of([&] { build_model(open_fixture("gpt_neo-text-generation", none), std::nullopt); }),
+                        {"does not name the attention of each of the 2 layers"}));
+}
+
+TEST(Gemma3, IsConvertedFromItsTextModelAlone) {
+  const Json whole = {{"model_type", "gemma3"}, {"text_config", {{"model_type", "gemma3_text"}}}};
+  EXPECT_TRUE(has_parts(error_of([&] { build_model(open_fixture("gemma3_text-text-generation", whole), std::nullopt); }),
+                        {"model_type: \"gemma3\" is not supported", "text_config", "\"gemma3_text\""}));
 }
 
 TEST(Mpnet, SortsDistancesIntoTheBucketsOfTheLogarithmicFormula) {

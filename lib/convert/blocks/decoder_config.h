@@ -24,6 +24,7 @@ struct DecoderConfig {
   bool tied = false;  // the output layer is the word embedding
   struct Layer {
     std::int64_t window = 0;  // see CachedAttention
+    double score_scale = 0;   // where it is the layer's own; 0: that of the model
     Rope rope;                // empty: none
   };
   std::vector<Layer> layers;

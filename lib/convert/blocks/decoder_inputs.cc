@@ -11,6 +11,12 @@ Dim batch_dim() {
   return Dim::named("batch_size");
 }
 
+// A value that half precision has no room for.
+ValueId exact(const Module& module, ValueId value) {
+  module.builder().graph().value(value).precision = Precision::kFloat32;
+  return value;
+}
+
 }  // namespace
 
 DecoderInputs::DecoderInputs(const Module& root) : root_(root) {
@@ -122,29 +128,47 @@ ValueId DecoderInputs::bias(std::int64_t window) {
   return made;
 }
 
+ValueId DecoderInputs::frequencies(const Module& module, const Rope& rope) {
+  GraphBuilder& builder = module.builder();
+  const auto constant = [&](const std::vector<float>& values) {
+    return exact(module, builder.constant(TensorData{DType::kF32, {std::ssize(values)}, bytes_of(std::span(values)), {}},
+                                          "frequencies"));
+  };
+  const ValueId shorter = constant(rope.inverse_frequencies);
+  if (rope.long_frequencies.empty()) return shorter;
+  // As transformers: the largest position of the call decides for all of it, padding included.
+  const ValueId last = module.op("ReduceMax", {positions_}, {{"keepdims", std::int64_t{0}}}, DType::kI64);
+  const ValueId is_long =
+      module.op("GreaterOrEqual", {last, builder.scalar(rope.switch_length)}, {}, DType::kBool);
+  return exact(module, module.op("Where", {is_long, constant(rope.long_frequencies), shorter}, {}, DType::kF32));
+}
+
 DecoderInputs::Turns DecoderInputs::turns(const Rope& rope) {
-  const auto known = turns_.find(rope.inverse_frequencies);
+  std::vector<float> key = rope.inverse_frequencies;
+  key.insert(key.end(), rope.long_frequencies.begin(), rope.long_frequencies.end());
+  key.push_back(rope.magnitude);
+  const auto known = turns_.find(key);
   if (known != turns_.end()) return known->second;
   const Module module = root_ / "rotary";
   GraphBuilder& builder = module.builder();
-  Graph& graph = builder.graph();
-  const auto exact = [&](ValueId value) {
-    graph.value(value).precision = Precision::kFloat32;
-    return value;
-  };
-  const auto half = std::ssize(rope.inverse_frequencies);
-  const ValueId frequencies = exact(builder.constant(
-      TensorData{DType::kF32, {half}, bytes_of(std::span(rope.inverse_frequencies)), {}}, "frequencies"));
   const ValueId column = module.op("Reshape", {positions_, builder.constant({-1, 1})});
-  const ValueId position = exact(builder.cast(column, DType::kF32));
-  const ValueId angles = exact(module.op("Mul", {position, frequencies}));
+  const ValueId position = exact(module, builder.cast(column, DType::kF32));
+  const ValueId angles = exact(module, module.op("Mul", {position, frequencies(module, rope)}));
   const ValueId numbers = module.op("Shape", {column}, {}, DType::kI64);
   const ValueId count = module.op("Gather", {numbers, builder.scalar(std::int64_t{0})});
   const ValueId rows =
       module.op("Range", {builder.scalar(std::int64_t{0}), count, builder.scalar(std::int64_t{1})});
-  const Turns made = {module.op("Cos", {angles}), module.op("Sin", {angles}),
-                      module.op("Reshape", {rows, shape({})})};
-  turns_.emplace(rope.inverse_frequencies, made);
+  ValueId cos = module.op("Cos", {angles});
+  ValueId sin = module.op("Sin", {angles});
+  if (rope.magnitude != 1) {
+    const ValueId magnitude = exact(
+        module, builder.constant(TensorData{DType::kF32, {}, bytes_of(std::span(&rope.magnitude, 1)), {}},
+                                 "frequencies_magnitude"));
+    cos = module.op("Mul", {exact(module, cos), magnitude});
+    sin = module.op("Mul", {exact(module, sin), magnitude});
+  }
+  const Turns made = {cos, sin, module.op("Reshape", {rows, shape({})})};
+  turns_.emplace(std::move(key), made);
   return made;
 }
 

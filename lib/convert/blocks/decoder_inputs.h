@@ -48,8 +48,8 @@ class DecoderInputs {
   // tokens `window` or more before. Later tokens are the operator's to leave out.
   ValueId bias(std::int64_t window);
 
-  // cos and sin of position * frequency, [batch_size * sequence_length, rope.width() / 2], in float32: half
-  // precision has no room for the angles. `rows` numbers them, int64 [batch_size, sequence_length].
+  // rope.magnitude * cos and sin of position * frequency, [batch_size * sequence_length, rope.width() / 2], in
+  // float32: half precision has no room for the angles. `rows` numbers them, int64 [batch_size, sequence_length].
   struct Turns {
     ValueId cos = kNoValue;
     ValueId sin = kNoValue;
@@ -61,6 +61,7 @@ class DecoderInputs {
   ValueId total();   // int64 scalar: past and new tokens
   ValueId length();  // int64 scalar: new tokens
   ValueId padding(); // [batch_size, 1, 1, total]
+  ValueId frequencies(const Module& module, const Rope& rope);  // [rope.width() / 2]
 
   Module root_;
   ValueId ids_ = kNoValue;

@@ -1,12 +1,16 @@
 #include "convert/blocks/derived_source.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "base/error.h"
+#include "convert/strided_source.h"
 
 namespace bantam {
 namespace {
+
+constexpr std::int64_t kPassBytes = 4 << 20;
 
 class PlusOneSource final : public TensorSource {
  public:
@@ -68,21 +72,24 @@ class RowsSource final : public TensorSource {
 class TransposedSource final : public TensorSource {
  public:
   explicit TransposedSource(TensorSourcePtr source) : source_(std::move(source)), spec_(source_->spec()) {
-    BANTAM_ASSERT(spec_.shape.size() == 2);
     std::swap(spec_.shape[0], spec_.shape[1]);
   }
   const TensorSpec& spec() const override { return spec_; }
   void read(RowRange rows, std::span<std::byte> out) const override {
     const TensorSpec& stored = source_->spec();
-    std::vector<std::byte> whole(static_cast<std::size_t>(stored.bytes()));
-    source_->read({0, stored.rows()}, whole);
-    const auto size = static_cast<std::size_t>(byte_size(stored.dtype, 1));
-    const auto columns = static_cast<std::size_t>(stored.width());
-    std::byte* to = out.data();
-    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-      const std::byte* from = whole.data() + static_cast<std::size_t>(row) * size;
-      for (std::int64_t i = 0; i < stored.rows(); ++i, to += size, from += columns * size)
-        std::memcpy(to, from, size);
+    const auto item = static_cast<std::size_t>(byte_size(stored.dtype, 1));
+    const std::int64_t row_bytes = byte_size(stored.dtype, stored.width());
+    const std::int64_t step = std::max<std::int64_t>(1, kPassBytes / std::max<std::int64_t>(1, row_bytes));
+    std::vector<std::byte> some;
+    for (std::int64_t first = 0; first < stored.rows(); first += step) {
+      const RowRange pass{first, std::min(stored.rows(), first + step)};
+      some.resize(static_cast<std::size_t>(pass.count() * row_bytes));
+      source_->read(pass, some);
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+        const std::byte* from = some.data() + static_cast<std::size_t>(row) * item;
+        std::byte* to = out.data() + static_cast<std::size_t>((row - rows.begin) * stored.rows() + first) * item;
+        for (std::int64_t i = 0; i < pass.count(); ++i, to += item, from += row_bytes) std::memcpy(to, from, item);
+      }
     }
   }
 
@@ -102,7 +109,14 @@ TensorSourcePtr make_rows_source(std::string name, TensorSourcePtr source, std::
 }
 
 TensorSourcePtr make_transposed_source(TensorSourcePtr source) {
-  return std::make_shared<TransposedSource>(std::move(source));
+  const TensorSpec& stored = source->spec();
+  BANTAM_ASSERT(stored.shape.size() == 2);
+  const FilePlace place = source->place();
+  if (place.file == nullptr) return std::make_shared<TransposedSource>(std::move(source));
+  TensorSpec spec{stored.name, stored.dtype, {stored.shape[1], stored.shape[0]}};
+  // The source keeps its file open.
+  const std::shared_ptr<const File> file(source, place.file);
+  return make_strided_source(std::move(spec), file, place.offset, {1, stored.shape[1]});
 }
 
 }  // namespace bantam

@@ -15,6 +15,10 @@ ValueId linear(const Module& module, ValueId x, std::int64_t in, std::int64_t ou
 // The same from values that exist already: a tied decoder. kNoValue: without bias.
 ValueId linear(const Module& module, ValueId x, ValueId weight, ValueId bias);
 
+// The same where the checkpoint stores W as [in, out] (Conv1D of transformers): the graph reads it transposed.
+ValueId linear_in_out(const Module& module, ValueId x, std::int64_t in, std::int64_t out, Role role,
+                      LinearBias bias = LinearBias::kAdd);
+
 // Rows of a table [rows, width] by integer ids of any shape: a Gather (axis 0) whose input 0 is a weight.
 ValueId embedding(const Module& module, ValueId ids, std::int64_t rows, std::int64_t width, Role role);
 
@@ -30,6 +34,9 @@ struct Norm {
 };
 // Gain and bias may have their old names, gamma and beta.
 ValueId normalize(const Module& module, ValueId x, std::int64_t width, const Norm& norm);
+// Every head of rows [n, heads * size] normalized on its own.
+ValueId normalize_heads(const Module& module, ValueId rows, std::int64_t heads, std::int64_t size,
+                        const Norm& norm);
 // The gain of a norm, [width], as the graph multiplies with it.
 ValueId norm_gain(const Module& module, std::int64_t width, NormKind kind);
 // normalize(x + residual)

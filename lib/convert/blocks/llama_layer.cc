@@ -31,14 +31,6 @@ class LlamaBuilder {
   }
 
  private:
-  // Every head of rows [n, width] normalized on its own.
-  ValueId normalize_heads(const Module& module, ValueId rows, std::int64_t width) const {
-    GraphBuilder& builder = module.builder();
-    const ValueId heads = module.op("Reshape", {rows, builder.constant({-1, config_.head_size})});
-    const ValueId normed = normalize(module, heads, config_.head_size, config_.norm);
-    return module.op("Reshape", {normed, builder.constant({-1, width})});
-  }
-
   ValueId attention(const Module& module, std::int64_t index, ValueId x) const {
     const std::int64_t queries = config_.query_width();
     const std::int64_t keys = config_.key_width();
@@ -56,8 +48,8 @@ class LlamaBuilder {
       v = linear(module / "v_proj", x, config_.hidden, keys, Role::kAttentionV, kind_.qkv_bias);
     }
     if (kind_.head_norms) {
-      q = normalize_heads(module / "q_norm", q, queries);
-      k = normalize_heads(module / "k_norm", k, keys);
+      q = normalize_heads(module / "q_norm", q, config_.heads, config_.head_size, config_.norm);
+      k = normalize_heads(module / "k_norm", k, config_.kv_heads, config_.head_size, config_.norm);
     }
     const DecoderConfig::Layer& layer = config_.layers.at(static_cast<std::size_t>(index));
     const ValueId mixed = attend_cached(module, inputs_, q, k, v,

@@ -9,7 +9,6 @@
 namespace bantam {
 namespace {
 
-
 // The parameters of one type of layer, whatever generation of config.json they come from.
 struct Parameters {
   Config values;  // rope_type and what belongs to it
@@ -59,6 +58,42 @@ void stretch_llama3(const Config& values, std::vector<float>& frequencies) {
   }
 }
 
+// One factor for each frequency, all above 0.
+std::vector<float> factors(const Config& values, std::string_view key, std::size_t count) {
+  std::vector<float> result;
+  const Json& json = values.json();
+  const auto list = json.find(key);
+  if (list != json.end() && list->is_array()) {
+    for (const Json& entry : *list) {
+      const double factor = entry.is_number() ? entry.get<double>() : 0;
+      if (factor > 0) result.push_back(static_cast<float>(factor));
+    }
+    if (result.size() == count && list->size() == count) return result;
+  }
+  fail("{}: rope type longrope needs {}, a list of {} numbers above 0", values.path().string(), key, count);
+}
+
+// Phi-3's file states the trained length beside the parameters, and that goes first.
+void stretch_longrope(const Config& config, const Config& values, const std::vector<float>& powers, Rope& rope) {
+  constexpr std::string_view kTrained = "original_max_position_embeddings";
+  rope.switch_length = (config.has(kTrained) ? config : values).integer(kTrained, 2);
+  const auto trained = static_cast<double>(rope.switch_length);
+  const double factor = values.has("factor")
+                            ? values.number_or("factor", 1)
+                            : static_cast<double>(config.integer("max_position_embeddings")) / trained;
+  const double usual = factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(trained));
+  rope.magnitude = static_cast<float>(values.number_or("attention_factor", usual));
+  if (!(rope.magnitude > 0)) {
+    fail("{}: attention_factor is {}; it must be above 0", values.path().string(), rope.magnitude);
+  }
+  const std::vector<float> shorter = factors(values, "short_factor", powers.size());
+  const std::vector<float> longer = factors(values, "long_factor", powers.size());
+  for (std::size_t i = 0; i < powers.size(); ++i) {
+    rope.inverse_frequencies[i] = 1.0F / (shorter[i] * powers[i]);
+    rope.long_frequencies.push_back(1.0F / (longer[i] * powers[i]));
+  }
+}
+
 }  // namespace
 
 Rope read_rope(const Config& config, std::int64_t head_size, std::string_view layer_type,
@@ -76,11 +111,12 @@ Rope read_rope(const Config& config, std::int64_t head_size, std::string_view la
          head_size);
   }
   Rope rope;
+  std::vector<float> powers;
   for (std::int64_t i = 0; i < width; i += 2) {
     // The steps of transformers, each rounded to float32.
     const float exponent = static_cast<float>(i) / static_cast<float>(width);
-    const auto power = static_cast<float>(std::pow(parameters.theta, static_cast<double>(exponent)));
-    rope.inverse_frequencies.push_back(1.0F / power);
+    powers.push_back(static_cast<float>(std::pow(parameters.theta, static_cast<double>(exponent))));
+    rope.inverse_frequencies.push_back(1.0F / powers.back());
   }
   const std::string type = values.string_or(values.first_of({"rope_type", "type"}), "default");
   if (type == "linear") {
@@ -89,8 +125,10 @@ Rope read_rope(const Config& config, std::int64_t head_size, std::string_view la
     for (float& frequency : rope.inverse_frequencies) frequency /= static_cast<float>(factor);
   } else if (type == "llama3") {
     stretch_llama3(values, rope.inverse_frequencies);
+  } else if (type == "longrope") {
+    stretch_longrope(config, values, powers, rope);
   } else if (type != "default") {
-    fail("{}: rope type {} is not supported; known: default, linear, llama3", where, quote(type));
+    fail("{}: rope type {} is not supported; known: default, linear, llama3, longrope", where, quote(type));
   }
   return rope;
 }
