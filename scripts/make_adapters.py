@@ -16,6 +16,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+import decoder_fixtures
 from make_fixtures import write_safetensors
 
 ROOT = pathlib.Path(__file__).parents[1] / "testdata"
@@ -39,6 +40,8 @@ TABLE = {
         r=2, target_modules=["value"], trainable_token_indices={"word_embeddings": [3, 17, 50]}, task_type="FEATURE_EXTRACTION")),
     # A head that the base does not have, on a base without the prefix of the class.
     "new-head": ("bert-feature-extraction", "BertForSequenceClassification", dict(r=2, target_modules=ATTENTION, task_type="SEQ_CLS")),
+    "conv1d": ("gpt2-text-generation", "GPT2LMHeadModel", dict(
+        r=3, lora_alpha=6, target_modules=["c_attn", "c_fc", "mlp.c_proj"], use_dora=True, task_type="CAUSAL_LM")),
     "half": ("bert-feature-extraction-bf16", "BertModel", dict(r=4, lora_alpha=16, target_modules=["query", "dense"])),
 }
 
@@ -50,6 +53,19 @@ def randomize(model):
         if kept or (name.endswith("bias") and parameter.requires_grad):
             scale = 1.0 + 0.2 * torch.rand(parameter.shape) if "magnitude" in name else None
             parameter.data = parameter.data * scale if scale is not None else 0.3 * torch.randn(parameter.shape)
+
+
+def run(model, class_name, inputs):
+    """Outputs by the names of the graph."""
+    with torch.no_grad():
+        if class_name.endswith("LMHeadModel"):
+            past = {key: value for key, value in inputs.items() if key.startswith("past_key_values.")}
+            past = {key: value.to(model.dtype) for key, value in past.items()} if past["past_key_values.0.key"].shape[2] else None
+            mask = inputs["attention_mask"]
+            return decoder_fixtures.unknown(
+                decoder_fixtures.run(model, inputs["input_ids"], mask, past, int(inputs["num_logits_to_keep"])), mask)
+        outputs = model(**inputs)
+    return {key: outputs[key] for key in OUTPUTS[next(suffix for suffix in OUTPUTS if class_name.endswith(suffix))]}
 
 
 def make(name, out):
@@ -80,7 +96,6 @@ def make(name, out):
         torch.save(load_file(weights), directory / "adapter_model.bin")
         weights.unlink()
     merged = model.merge_and_unload().eval()
-    head = next(suffix for suffix in OUTPUTS if class_name.endswith(suffix))
     golden = load_file(ROOT / "fixtures" / fixture / "golden.safetensors")
     exact = copy.deepcopy(merged).double()
     arrays, metadata = {}, {"fixture": fixture, "class": class_name, "torch": torch.__version__,
@@ -88,11 +103,11 @@ def make(name, out):
     for case in (0, 3):
         inputs = {key.removeprefix(f"case{case}.input."): value for key, value in golden.items() if key.startswith(f"case{case}.input.")}
         arrays |= {f"case{case}.input.{key}": value.numpy() for key, value in inputs.items()}
-        with torch.no_grad():
-            single, double = merged(**inputs), exact(**inputs)
-        for key in OUTPUTS[head]:
-            arrays[f"case{case}.output.{key}"] = single[key].contiguous().numpy()
-            metadata[f"case{case}.fp64_distance.{key}"] = f"{(single[key].double() - double[key]).abs().max().item():.6e}"
+        single, double = run(merged, class_name, inputs), run(exact, class_name, inputs)
+        for key, value in single.items():
+            arrays[f"case{case}.output.{key}"] = value.contiguous().numpy()
+            distance = (value.double() - double[key]).abs().nan_to_num().max().item()
+            metadata[f"case{case}.fp64_distance.{key}"] = f"{distance:.6e}"
     write_safetensors(directory / "golden.safetensors", arrays, metadata)
     sizes = {path.name: path.stat().st_size for path in sorted(directory.iterdir())}
     print(f"{name:12} {sizes}")

@@ -218,6 +218,19 @@ TEST(Phi3, SaysWhatGrowingOverTheTrainedLengthMeans) {
   ASSERT_EQ(model.notes.size(), 1U);
   EXPECT_TRUE(has_parts(model.notes[0], {"more than 17 tokens", "transformers computes them anew"}));
   EXPECT_TRUE(build_model(open_fixture("phi3-text-generation"), std::nullopt).notes.empty());
+  for (const char* old : {"su", "yarn"}) {
+    const Json named = {{"rope_scaling", {{"type", old}}}};
+    EXPECT_EQ(build_model(open_fixture("phi3-text-generation-v4-longrope", named), std::nullopt).notes, model.notes);
+  }
+}
+
+TEST(Gpt2, TakesTheTiedHeadThatOldFilesStoreToo) {
+  Checkpoint checkpoint = open_fixture("gpt2-text-generation");
+  const std::size_t weights = build_model(checkpoint, std::nullopt).graph.weights.size();
+  set_tensor(checkpoint, "lm_head.weight", checkpoint.tensors.at("transformer.wte.weight")->spec().shape);
+  EXPECT_EQ(build_model(checkpoint, std::nullopt).graph.weights.size(), weights);
+  set_tensor(checkpoint, "lm_head.weight", {1, 1});
+  EXPECT_TRUE(has_parts(error_of([&] { build_model(checkpoint, std::nullopt); }), {"lm_head.weight"}));
 }
 
 // Whose files state no attention_types mean 24 layers, of which every second one is local.
