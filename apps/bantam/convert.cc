@@ -37,6 +37,8 @@ struct Arguments {
   std::optional<std::filesystem::path> recipe;
   std::optional<std::int64_t> block_size;
   bool asymmetric = false;
+  bool no_canonical = false;
+  std::optional<std::string> embeddings;
   std::vector<std::string> keep;
   std::vector<std::string> keep_roles;
   std::vector<std::string> compress;
@@ -75,6 +77,7 @@ Recipe make_recipe(const Arguments& arguments) {
   if (arguments.shard_size) recipe.shard_bytes = arguments.shard_size->bytes;
   if (arguments.threads) recipe.threads = *arguments.threads;
   if (!arguments.compress.empty()) recipe.compress = arguments.compress;
+  if (arguments.no_canonical) recipe.canonical = false;
   recipe.allow_nonfinite |= arguments.allow_nonfinite;
   recipe.hash_source |= arguments.hash_source;
   recipe.force = arguments.force;
@@ -94,6 +97,7 @@ Recipe make_recipe(const Arguments& arguments) {
   for (Variant& variant : recipe.variants) {
     if (arguments.block_size) variant.block_size = *arguments.block_size;
     if (arguments.asymmetric) variant.symmetric = false;
+    if (arguments.embeddings) variant.fused_embeddings = *arguments.embeddings == "fused";
     for (const std::string& pattern : arguments.keep) variant.rules.push_back({.role = {}, .match = pattern, .keep = true});
     for (const std::string& role : arguments.keep_roles) {
       for (const RoleInfo& entry : roles()) {
@@ -190,6 +194,13 @@ Action declare(Options& options) {
               "Weights per scale of 4-bit variants: 16, 32 (default), 64, 128 or 256. Smaller loses less and takes more.");
   options.add("--asymmetric", arguments->asymmetric,
               "Give 4-bit blocks zero points: loses less, 4/block more bits per weight, slower on WebGPU.");
+  options.add("--embeddings KIND", arguments->embeddings,
+              "How quantized embeddings are looked up. Default: fused in q4f16 decoders, portable elsewhere.",
+              {.choices = {{"fused", "one GatherBlockQuantized; not on the wasm of transformers.js 4"},
+                           {"portable", "operators that every backend has"}}});
+  options.add("--no-canonical", arguments->no_canonical,
+              "Leave channels as the checkpoint scales them. By default gains, columns and rows that may be rescaled without "
+              "changing the model are brought into one scaling first, so that quality does not depend on it.");
   options.add("--keep LIST", arguments->keep, "Leave tensors whose names match these patterns (*, ?) in floating point.");
   options.add("--keep-role LIST", arguments->keep_roles, "Leave all weights of these roles in floating point.",
               {.choices = role_choices()});

@@ -86,6 +86,34 @@ struct Weight {
   std::vector<WeightPart> parts;  // as codec->parts(source->spec())
 };
 
+// How one weight of the float graph carries the channels of a Coupling: by its rows (or the elements of a vector) or
+// by its columns.
+struct CoupledAxis {
+  enum class Axis : std::uint8_t { kRows, kColumns };
+  ValueId weight = kNoValue;
+  Axis axis = Axis::kRows;
+  // 0: row (or column) i is channel i. Else they are heads of so many, of which `repeat` neighbours share their
+  // channels; within a head i and i + pairs, for i < pairs, are one channel.
+  std::int64_t head = 0;
+  std::int64_t repeat = 1;
+  std::int64_t pairs = 0;
+
+  std::int64_t channel(std::int64_t i) const {
+    if (head == 0) return i;
+    const std::int64_t element = i % head;
+    return i / head / repeat * (head - pairs) + (element < pairs ? element : element - pairs);
+  }
+};
+
+// A freedom of the model: for every channel c and every s > 0, what `producers` hold of channel c may be multiplied
+// by s and what `consumers` hold of it divided by s, and the model computes the same function. The gain of a norm
+// against the columns of the linears that read it is one. Blocks declare them, since they know who reads what.
+struct Coupling {
+  std::int64_t channels = 0;
+  std::vector<CoupledAxis> producers;
+  std::vector<CoupledAxis> consumers;
+};
+
 // An ONNX graph: nodes in topological order over values with dense ids.
 class Graph {
  public:
@@ -97,6 +125,7 @@ class Graph {
   std::vector<ValueId> outputs;
   std::vector<Constant> constants;
   std::vector<Weight> weights;  // in order of first use
+  std::vector<Coupling> couplings;  // of a float graph that a family built; others have none
   std::int64_t ir_version = 10;
 
   ValueId add_value(std::string name, DType dtype);

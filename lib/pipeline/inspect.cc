@@ -173,6 +173,7 @@ Inspection inspect_bundle(const fs::path& directory) {
   result.family = model.at("family").get<std::string>();
   result.task = model.at("task").get<std::string>();
   result.parameters = model.at("parameters").get<std::int64_t>();
+  result.canonical = manifest.at("recipe").value("canonical", false);
   result.default_dtype = model.at("default_dtype").get<std::string>();
   result.notes = manifest.at("notes").get<std::vector<std::string>>();
   with_context(directory.string(), [&] {

@@ -64,6 +64,7 @@ struct Inspection {
   InspectedKind kind = InspectedKind::kCheckpoint;
   std::string path;  // as it was given
   std::string family, model_type, task;
+  bool canonical = false;     // of a bundle: whether its channels were brought into one scaling
   std::string default_dtype;  // of a bundle: what transformers.js loads on wasm
   // Elements of the weights, whatever they are stored as; tied ones count once. Of a checkpoint and a
   // weight file, elements of its floating-point tensors.

@@ -8,7 +8,14 @@
 namespace bantam {
 namespace {
 
-Json tensor_entry(const PlannedVariant& variant, std::size_t index) {
+// What the checkpoint stores, whatever the writer reads in its place.
+DType source_dtype(const Graph& model, const Weight& weight) {
+  const auto found = std::find_if(model.weights.begin(), model.weights.end(),
+                                  [&](const Weight& candidate) { return candidate.name == weight.name; });
+  return (found == model.weights.end() ? weight : *found).source->spec().dtype;
+}
+
+Json tensor_entry(const Graph& model, const PlannedVariant& variant, std::size_t index) {
   const Weight& weight = variant.graph.weights[index];
   Json parts = Json::array();
   std::int64_t bytes = 0;
@@ -24,7 +31,7 @@ Json tensor_entry(const PlannedVariant& variant, std::size_t index) {
   }
   return {{"name", weight.name},
           {"role", std::string(name(weight.role))},
-          {"source_dtype", std::string(name(weight.source->spec().dtype))},
+          {"source_dtype", std::string(name(source_dtype(model, weight)))},
           {"shape", weight.source->spec().shape},
           {"encoding", encoding(weight)},
           {"bytes", bytes},
@@ -74,7 +81,7 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
     Json tensors = Json::array();
     std::int64_t bytes = std::ssize(variant.onnx);
     for (const ShardFile& shard : variant.layout.shards) bytes += shard.bytes;
-    for (std::size_t w = 0; w < variant.graph.weights.size(); ++w) tensors.push_back(tensor_entry(variant, w));
+    for (std::size_t w = 0; w < variant.graph.weights.size(); ++w) tensors.push_back(tensor_entry(plan.model.graph, variant, w));
     variants.push_back({{"dtype", std::string(name(variant.variant.dtype))},
                         {"file", "onnx/" + variant.layout.onnx_name},
                         {"shards", variant.layout.shards.size()},

@@ -7,6 +7,7 @@
 #include "base/convert_kernels.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "quantize/policy.h"
 
 namespace bantam {
 namespace {
@@ -18,25 +19,34 @@ struct Tile {
   RowRange rows;
 };
 
-}  // namespace
-
-Measurements measure(const Recipe& recipe, const ModelGraph& model, Progress& progress) {
-  const auto half = [](const Variant& variant) { return info(variant.dtype).half; };
-  Measurements measured;
-  if (std::none_of(recipe.variants.begin(), recipe.variants.end(), half)) return measured;
-
-  std::vector<const Weight*> weights;
+// The weights that some variant stores as halves, each source once, in order of first use.
+std::vector<Weight> half_weights(const Recipe& recipe, const Graph& model, const CanonicalSources& canonical) {
+  std::vector<Weight> weights;
   std::set<const TensorSource*> seen;
+  for (const Variant& variant : recipe.variants) {
+    if (!info(variant.dtype).half) continue;
+    const Graph graph = canonical.apply(model, canonical_form(variant));
+    const std::vector<Decision> decisions = decide(graph, find_uses(graph), variant);
+    for (std::size_t w = 0; w < graph.weights.size(); ++w) {
+      const Weight& weight = graph.weights[w];
+      const DType dtype = weight.source->spec().dtype;
+      if (decisions[w].scheme != Scheme::kFloat || dtype == DType::kF16 || !is_float(dtype)) continue;
+      if (seen.insert(weight.source.get()).second) weights.push_back(weight);
+    }
+  }
+  return weights;
+}
+
+void measure_range(const Recipe& recipe, const std::vector<Weight>& weights, Measurements& measured,
+                   Progress& progress) {
   std::vector<Tile> tiles;
   std::int64_t bytes = 0;
-  for (const Weight& weight : model.graph.weights) {
-    const TensorSpec& spec = weight.source->spec();
-    if (spec.dtype == DType::kF16 || !is_float(spec.dtype) || !seen.insert(weight.source.get()).second) continue;
+  for (std::size_t w = 0; w < weights.size(); ++w) {
+    const TensorSpec& spec = weights[w].source->spec();
     const std::int64_t step = std::max<std::int64_t>(1, kTileElements / std::max<std::int64_t>(1, spec.width()));
     for (std::int64_t row = 0; row < spec.rows(); row += step) {
-      tiles.push_back({weights.size(), {row, std::min(spec.rows(), row + step)}});
+      tiles.push_back({w, {row, std::min(spec.rows(), row + step)}});
     }
-    weights.push_back(&weight);
     bytes += spec.bytes();
   }
   progress.begin("measure", bytes);
@@ -47,7 +57,7 @@ Measurements measure(const Recipe& recipe, const ModelGraph& model, Progress& pr
     check_cancelled();
     const auto index = static_cast<std::size_t>(item);
     const auto slot = static_cast<std::size_t>(worker);
-    const Weight& weight = *weights[tiles[index].source];
+    const Weight& weight = weights[tiles[index].source];
     const TensorSpec& spec = weight.source->spec();
     with_context(weight.name, [&] {
       floats[slot].resize(static_cast<std::size_t>(tiles[index].rows.count() * spec.width()));
@@ -57,10 +67,19 @@ Measurements measure(const Recipe& recipe, const ModelGraph& model, Progress& pr
     progress.advance(tiles[index].rows.count() * byte_size(spec.dtype, spec.width()));
   });
   for (std::size_t i = 0; i < tiles.size(); ++i) {
-    float& value = measured.max_abs[weights[tiles[i].source]->source.get()];
+    float& value = measured.max_abs[weights[tiles[i].source].source.get()];
     // Not-finite weights are named by the encoder with row and column; here they must not force float32 islands.
     value = std::max(value, std::isfinite(largest[i]) ? largest[i] : 0.0f);
   }
+}
+
+}  // namespace
+
+Measurements measure(const Recipe& recipe, const ModelGraph& model, Progress& progress) {
+  Measurements measured;
+  if (recipe.canonical) measured.canonical = canonical_sources(model.graph, recipe.threads, progress);
+  const std::vector<Weight> weights = half_weights(recipe, model.graph, measured.canonical);
+  if (!weights.empty()) measure_range(recipe, weights, measured, progress);
   return measured;
 }
 

@@ -5,7 +5,8 @@
 
 namespace bantam {
 
-// One pass over the weights of `model` that could exceed float16's range, in row tiles, when a variant stores
+// What has to be known of weight bytes before they are encoded, in passes over row tiles: the scaling of channels
+// (canonical_sources), unless the recipe leaves it alone, and the range of those weights that a variant stores as
 // halves. NaN and infinity are left to the encoder, which names row and column.
 Measurements measure(const Recipe& recipe, const ModelGraph& model, Progress& progress);
 

@@ -61,7 +61,8 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   Plan plan{recipe, std::move(checkpoint), std::move(model), {}, {}, {}, {}};
   plan.notes = plan.model.notes;
   for (const Variant& variant : recipe.variants) {
-    plan.variants.push_back(plan_variant(plan.model.graph, variant, recipe, max_abs, plan.notes));
+    const Graph scaled = measured.canonical.apply(plan.model.graph, canonical_form(variant));
+    plan.variants.push_back(plan_variant(scaled, variant, recipe, max_abs, plan.notes));
   }
   plan.small_files = collect_small_files(plan.checkpoint, plan.notes);
   std::vector<SessionFile> sessions;

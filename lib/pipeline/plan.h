@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 #include "pipeline/recipe.h"
 #include "pipeline/tokenizer_files.h"
+#include "quantize/canonical.h"
 #include "quantize/quantize.h"
 #include "shard/layout.h"
 #include "shard/write.h"
@@ -18,6 +19,7 @@ namespace bantam {
 
 // What was measured over weight bytes before planning; empty when nothing needed it.
 struct Measurements {
+  CanonicalSources canonical;
   std::map<const TensorSource*, float> max_abs;
 };
 

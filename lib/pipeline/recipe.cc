@@ -1,6 +1,7 @@
 #include "pipeline/recipe.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -12,12 +13,30 @@
 namespace bantam {
 namespace {
 
+// "3" or "0-3"; the schema has checked that it is digits.
+LayerRange read_layers(const std::string& text) {
+  const std::size_t dash = text.find('-');
+  const auto number = [&](const std::string& digits) -> std::int64_t {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc()) fail("layers: {}: no model has so many", quote(text));
+    return value;
+  };
+  const LayerRange range{number(text.substr(0, dash)), number(dash == std::string::npos ? text : text.substr(dash + 1))};
+  if (range.first > range.last) fail("layers: {}: the first is behind the last", quote(text));
+  return range;
+}
+
 // What the schema has checked already is read without asking again.
 Rule read_rule(const Json& json) {
   Rule rule{.role = {},
             .match = json.value("match", ""),
+            .layers = {},
             .keep = json.value("keep", false),
             .bits = json.value("bits", 0)};
+  if (json.contains("layers")) rule.layers = read_layers(json["layers"].get<std::string>());
+  if (json.contains("block_size")) rule.block_size = json["block_size"].get<std::int64_t>();
+  if (json.contains("symmetric")) rule.symmetric = json["symmetric"].get<bool>();
   for (const RoleInfo& entry : roles()) {
     if (json.contains("role") && entry.name == json["role"].get<std::string>()) rule.role = entry.role;
   }
@@ -28,6 +47,7 @@ Variant read_variant(const Json& json) {
   Variant variant{.dtype = *dtype_from_name(json.at("dtype").get<std::string>())};
   variant.block_size = json.value("block_size", variant.block_size);
   variant.symmetric = json.value("symmetric", variant.symmetric);
+  if (json.contains("embeddings")) variant.fused_embeddings = json["embeddings"].get<std::string>() == "fused";
   if (json.contains("rules")) {
     for (const Json& rule : json["rules"]) variant.rules.push_back(read_rule(rule));
   }
@@ -48,6 +68,7 @@ void apply_recipe(const Json& json, Recipe& recipe) {
   if (json.contains("task")) recipe.task = parse_task(json["task"].get<std::string>());
   if (json.contains("shard_size")) recipe.shard_bytes = read_size(json["shard_size"]);
   recipe.compress = json.value("compress", recipe.compress);
+  recipe.canonical = json.value("canonical", recipe.canonical);
   recipe.allow_nonfinite = json.value("allow_nonfinite", recipe.allow_nonfinite);
   recipe.hash_source = json.value("hash_source", recipe.hash_source);
   if (json.contains("variants")) {
@@ -60,8 +81,11 @@ Json rule_json(const Rule& rule) {
   Json json = Json::object();
   if (rule.role) json["role"] = std::string(name(*rule.role));
   if (!rule.match.empty()) json["match"] = rule.match;
+  if (rule.layers) json["layers"] = fmt::format("{}-{}", rule.layers->first, rule.layers->last);
   if (rule.keep) json["keep"] = true;
   if (rule.bits != 0) json["bits"] = rule.bits;
+  if (rule.block_size) json["block_size"] = *rule.block_size;
+  if (rule.symmetric) json["symmetric"] = *rule.symmetric;
   return json;
 }
 
@@ -88,6 +112,7 @@ Json recipe_json(const Recipe& recipe) {
     Json entry = {{"dtype", std::string(name(variant.dtype))},
                   {"block_size", variant.block_size},
                   {"symmetric", variant.symmetric}};
+    if (variant.fused_embeddings) entry["embeddings"] = *variant.fused_embeddings ? "fused" : "portable";
     if (!variant.rules.empty()) {
       entry["rules"] = Json::array();
       for (const Rule& rule : variant.rules) entry["rules"].push_back(rule_json(rule));
@@ -97,6 +122,7 @@ Json recipe_json(const Recipe& recipe) {
   Json json = {{"variants", std::move(variants)},
                {"shard_size", recipe.shard_bytes},
                {"compress", recipe.compress},
+               {"canonical", recipe.canonical},
                {"allow_nonfinite", recipe.allow_nonfinite},
                {"hash_source", recipe.hash_source}};
   if (recipe.task) json["task"] = std::string(name(*recipe.task));
@@ -120,8 +146,10 @@ void check_recipe(const Recipe& recipe) {
       fail_usage("{}: block size {}; 16, 32, 64, 128 or 256 were expected", name(variant.dtype), block);
     }
     for (const Rule& rule : variant.rules) {
-      if (!rule.role && rule.match.empty())
-        fail_usage("{}: a rule needs a role or a match", name(variant.dtype));
+      if (!rule.role && rule.match.empty() && !rule.layers)
+        fail_usage("{}: a rule needs a role, a match or layers", name(variant.dtype));
+      if (rule.bits == 0 && (rule.block_size || rule.symmetric))
+        fail_usage("{}: a rule with block_size or symmetric says bits as well", name(variant.dtype));
       if (rule.keep == (rule.bits != 0))
         fail_usage("{}: a rule says either keep or bits", name(variant.dtype));
       if (rule.bits != 0 && rule.bits != 4 && rule.bits != 8)

@@ -22,6 +22,7 @@ struct Recipe {
   std::vector<Variant> variants;
   std::int64_t shard_bytes = std::int64_t{32} << 20;
   std::vector<std::string> compress;  // names of compressions()
+  bool canonical = true;  // bring channels into one scaling first (quantize/canonical.h)
   bool allow_nonfinite = false;
   bool hash_source = false;
 

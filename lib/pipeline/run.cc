@@ -17,6 +17,7 @@
 #include "pipeline/measure.h"
 #include "pipeline/model_card.h"
 #include "pipeline/report/write_report.h"
+#include "quantize/policy.h"
 
 namespace fs = std::filesystem;
 
@@ -57,6 +58,7 @@ BundleModel written_bundle(const Plan& plan, const fs::path& root) {
   contents.family = plan.model.family;
   contents.task = name(plan.model.task);
   contents.parameters = parameter_count(plan);
+  contents.canonical = plan.recipe.canonical;
   contents.default_dtype = name(plan.default_variant().variant.dtype);
   for (const PlannedVariant& planned : plan.variants) {
     InspectedVariant variant;
@@ -256,6 +258,10 @@ Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress)
   ModelGraph model = build_model(checkpoint, recipe.task);
   Measurements measured;
   if (measure_weights) {
+    // Rules that match nothing are found before a byte is read.
+    for (const Variant& variant : recipe.variants) {
+      with_context(name(variant.dtype), [&] { decide(model.graph, find_uses(model.graph), variant); });
+    }
     measured = with_context(checkpoint.directory.string(), [&] { return measure(recipe, model, progress); });
   }
   return make_plan(recipe, std::move(checkpoint), std::move(model), measured);

@@ -1,6 +1,7 @@
 #include "quantize/policy.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "base/error.h"
@@ -37,9 +38,34 @@ std::int64_t eight_bit_block(std::int64_t width) {
 
 Decision blockwise(int bits, std::int64_t width, const Variant& variant, bool embedding) {
   // GatherBlockQuantized with zero points fails on WebGPU for odd block counts (quantization study), and 8 bits
-  // do not need them: embeddings and 8-bit weights are always symmetric.
+  // do not need them: embeddings are always symmetric, 8-bit weights unless a rule says otherwise.
   if (bits == 8) return {Scheme::kBlockwise, 8, eight_bit_block(width), true};
   return {Scheme::kBlockwise, bits, variant.block_size, variant.symmetric || embedding};
+}
+
+Decision by_rule(const Rule& rule, std::int64_t width, const Variant& variant, bool embedding) {
+  Decision decision = blockwise(rule.bits, width, variant, embedding);
+  if (rule.block_size) decision.block_size = *rule.block_size;
+  if (rule.symmetric && !embedding) decision.symmetric = *rule.symmetric;
+  return decision;
+}
+
+bool rule_matches(const Rule& rule, const Weight& weight) {
+  if (rule.role && *rule.role != weight.role) return false;
+  if (rule.layers) {
+    const std::int64_t layer = layer_of(weight.name);
+    if (layer < rule.layers->first || layer > rule.layers->last) return false;
+  }
+  return rule.match.empty() || glob_match(rule.match, weight.name);
+}
+
+std::string describe(const Rule& rule) {
+  std::string text;
+  const auto add = [&](std::string part) { text += (text.empty() ? "" : ", ") + std::move(part); };
+  if (rule.role) add(std::string(name(*rule.role)));
+  if (rule.layers) add(fmt::format("layers {}-{}", rule.layers->first, rule.layers->last));
+  if (!rule.match.empty()) add("\"" + rule.match + "\"");
+  return text;
 }
 
 // What the second layer of a gated MLP reads is a product of two activations: a few of its elements are far
@@ -52,7 +78,31 @@ bool reads_gated_product(const Graph& graph, const Weight& weight, const WeightU
   });
 }
 
-Decision default_decision(const Graph& graph, const Weight& weight, const WeightUses& uses, const Variant& variant) {
+bool is_decoder(const Graph& graph) {
+  // What goes round is a cache.
+  return std::ranges::any_of(graph.inputs,
+                             [&](ValueId input) { return graph.value(input).precision == Precision::kFollow; });
+}
+
+// Weights that are the most sensitive per byte, and get eight bits among four: values and keys. On trained models this takes a
+// third (decoders) to three quarters (encoders) of the KL away for 4 % more bytes (docs/quantization.md). In decoders the
+// keys of the layers in the middle hardly gain.
+std::vector<bool> sensitive_weights(const Graph& graph) {
+  std::vector<bool> sensitive(graph.weights.size(), false);
+  std::vector<std::size_t> keys;
+  for (std::size_t w = 0; w < graph.weights.size(); ++w) {
+    if (graph.weights[w].source->spec().shape.size() != 2) continue;
+    if (graph.weights[w].role == Role::kAttentionV) sensitive[w] = true;
+    if (graph.weights[w].role == Role::kAttentionK) keys.push_back(w);
+  }
+  const std::size_t ends = is_decoder(graph) ? (keys.size() + 3) / 4 : keys.size();
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    sensitive[keys[i]] = i < ends || i + ends >= keys.size();
+  return sensitive;
+}
+
+Decision default_decision(const Graph& graph, const Weight& weight, const WeightUses& uses, const Variant& variant,
+                          bool sensitive) {
   const TensorSpec& spec = weight.source->spec();
   const bool embedding = !uses.gathers.empty();
   const bool used = embedding || !uses.linears.empty();
@@ -69,13 +119,15 @@ Decision default_decision(const Graph& graph, const Weight& weight, const Weight
       if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead || weight.role == Role::kHeadTransform) {
         return blockwise(8, spec.width(), variant, embedding);
       }
-      if (reads_gated_product(graph, weight, uses)) return blockwise(8, spec.width(), variant, false);
+      if (reads_gated_product(graph, weight, uses)) {
+        Decision decision = blockwise(8, spec.width(), variant, false);
+        decision.spared = true;
+        return decision;
+      }
       return {variant.dtype == DtypeName::kUint8 ? Scheme::kDynamicUint8 : Scheme::kDynamicInt8, 8, 0, true};
     case DtypeName::kQ4:
     case DtypeName::kQ4F16:
-      // Keys and values are the most sensitive per byte: on the trained encoders that were measured, eight bits here take
-      // three to four fifths of the KL away for 4 % more bytes (docs/quality.md).
-      if (weight.role == Role::kAttentionK || weight.role == Role::kAttentionV) return blockwise(8, spec.width(), variant, false);
+      if (sensitive) return blockwise(8, spec.width(), variant, false);
       if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead || weight.role == Role::kHeadTransform) {
         return blockwise(8, spec.width(), variant, embedding);
       }
@@ -85,6 +137,25 @@ Decision default_decision(const Graph& graph, const Weight& weight, const Weight
 }
 
 }  // namespace
+
+bool fused_lookup(const Graph& graph, const Variant& variant) {
+  if (variant.fused_embeddings) return *variant.fused_embeddings;
+  // What a page asks for on WebGPU only, of models whose memory counts: one operator there, where uint8 Gather has no
+  // kernel and the table would have to lie in the processor's memory as well as in the GPU's.
+  return variant.dtype == DtypeName::kQ4F16 && is_decoder(graph);
+}
+
+std::int64_t layer_of(std::string_view name) {
+  while (!name.empty()) {
+    const std::size_t end = std::min(name.find('.'), name.size());
+    const std::string_view part = name.substr(0, end);
+    std::int64_t number = 0;
+    const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+    if (!part.empty() && error == std::errc() && stop == part.data() + part.size() && number >= 0) return number;
+    name.remove_prefix(std::min(end + 1, name.size()));
+  }
+  return -1;
+}
 
 bool glob_match(std::string_view pattern, std::string_view text) {
   std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
@@ -134,28 +205,27 @@ std::vector<WeightUses> find_uses(const Graph& graph) {
 
 std::vector<Decision> decide(const Graph& graph, const std::vector<WeightUses>& uses, const Variant& variant) {
   std::vector<Decision> decisions;
+  const std::vector<bool> sensitive = sensitive_weights(graph);
   std::vector<bool> rule_used(variant.rules.size(), false);
   for (std::size_t i = 0; i < graph.weights.size(); ++i) {
     const Weight& weight = graph.weights[i];
-    Decision decision = default_decision(graph, weight, uses[i], variant);
+    Decision decision = default_decision(graph, weight, uses[i], variant, sensitive[i]);
     const bool can_change = decision.scheme != Scheme::kFloat;
     for (std::size_t r = 0; r < variant.rules.size(); ++r) {
       const Rule& rule = variant.rules[r];
-      if (rule.role && *rule.role != weight.role) continue;
-      if (!rule.match.empty() && !glob_match(rule.match, weight.name)) continue;
+      if (!rule_matches(rule, weight)) continue;
       rule_used[r] = true;
       if (rule.keep) decision = {};
       if (rule.bits != 0 && can_change) {
-        decision = blockwise(rule.bits, weight.source->spec().width(), variant, !uses[i].gathers.empty());
+        decision = by_rule(rule, weight.source->spec().width(), variant, !uses[i].gathers.empty());
       }
     }
     decisions.push_back(decision);
   }
   for (std::size_t r = 0; r < rule_used.size(); ++r) {
     if (rule_used[r]) continue;
-    const Rule& rule = variant.rules[r];
     fail_usage("the rule for {} matches no weight; bantam inspect --all lists names and roles",
-               rule.match.empty() ? std::string(name(*rule.role)) : "\"" + rule.match + "\"");
+               describe(variant.rules[r]));
   }
   return decisions;
 }

@@ -1,5 +1,7 @@
 #include "quantize/quantize.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "quantize/policy.h"
 #include "quantize/schemes/schemes.h"
@@ -9,8 +11,14 @@ namespace bantam {
 QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs& max_abs) {
   return with_context(name(variant.dtype), [&] {
     QuantizedGraph result{model, {}};
-    const std::vector<WeightUses> uses = find_uses(model);
-    rewrite_quantized(result.graph, decide(model, uses, variant));
+    result.graph.couplings.clear();  // they speak of the weights as they were
+    const std::vector<Decision> decisions = decide(model, find_uses(model), variant);
+    rewrite_quantized(result.graph, decisions, fused_lookup(model, variant));
+    if (const auto spared = std::ranges::count_if(decisions, &Decision::spared); spared > 0) {
+      result.notes.push_back(fmt::format(
+          "{} weights of gated layers (mlp_down) are 8-bit blocks that read float activations: what they read is a "
+          "product, whose few large values would cost all others their precision in dynamic INT8", spared));
+    }
     if (info(variant.dtype).half) convert_to_half(result.graph, max_abs, result.notes);
     result.graph.check();
     return result;

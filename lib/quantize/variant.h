@@ -35,12 +35,22 @@ enum class Scheme {
   kBlockwise,    // MatMulNBits / GatherBlockQuantized
 };
 
+// Layers [first, last] by the first number in a tensor's name ("model.layers.3.mlp.up_proj.weight": 3).
+struct LayerRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+
 // A user's exception to the defaults; the last rule that matches a weight wins.
 struct Rule {
   std::optional<Role> role = {};  // matches weights of this role
   std::string match = {};         // glob over tensor names ("encoder.layer.0.*"); empty matches all
+  std::optional<LayerRange> layers = {};  // matches weights of these layers
   bool keep = false;         // leave in the variant's float type
   int bits = 0;              // 4 or 8: store blockwise with so many bits; 0: the default
+  // With bits: elements per scale, and whether there is no zero point. Nothing: as the bits have it by default.
+  std::optional<std::int64_t> block_size = {};
+  std::optional<bool> symmetric = {};
 };
 
 struct Variant {
@@ -49,6 +59,9 @@ struct Variant {
   std::int64_t block_size = 32;
   // Symmetric blocks have no zero points: fastest everywhere. Asymmetric ones cost 4/block bits and lose less.
   bool symmetric = true;
+  // Embeddings in blocks by one operator (GatherBlockQuantized) or by several that run everywhere. Nothing: as
+  // policy has it (fused_lookup()).
+  std::optional<bool> fused_embeddings = {};
   std::vector<Rule> rules = {};
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 
 #include "convert/architecture.h"
 #include "tests/convert/checkpoint_files.h"
@@ -270,6 +271,30 @@ TEST(MobileBert, SaysThatTransformersJsHasNoClassForItsTokenClassification) {
   const ModelGraph model = build_model(open_fixture("mobilebert-token-classification"), std::nullopt);
   ASSERT_EQ(model.notes.size(), 1U);
   EXPECT_TRUE(has_parts(model.notes[0], {"transformers.js", "token classification"}));
+}
+
+// What a family forgets to declare is quantized as the checkpoint happens to scale it, and nobody notices.
+TEST(Families, SayWhatMayBeRescaledFreely) {
+  const std::map<std::string, std::size_t> expected = {
+      {"bert-feature-extraction", 2 * 2},  // scores and values of every layer
+      {"distilbert-feature-extraction", 2 * 2},
+      {"mobilebert-feature-extraction", 2 * 2},
+      {"electra-feature-extraction", 2 * 2},
+      {"mpnet-feature-extraction", 2 * 2},
+      {"albert-feature-extraction", 3 * 2},  // again for every use of the shared layer
+      {"llama-text-generation", 2 * 5},      // and two norms, and up against down
+      {"mistral-text-generation", 2 * 5 + 1},  // and the last norm, whose head is no embedding
+      {"qwen2-text-generation", 2 * 5},
+      {"qwen3-text-generation", 2 * 4},  // heads are normalized before scores
+  };
+  for (const auto& [fixture, count] : expected) {
+    const Graph graph = build_model(open_fixture(fixture), std::nullopt).graph;
+    EXPECT_EQ(graph.couplings.size(), count) << fixture;
+    for (const Coupling& coupling : graph.couplings) {
+      EXPECT_GT(coupling.channels, 0) << fixture;
+      EXPECT_FALSE(coupling.producers.empty() || coupling.consumers.empty()) << fixture;
+    }
+  }
 }
 
 }  // namespace

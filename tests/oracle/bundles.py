@@ -46,6 +46,9 @@ VARIATIONS = [
     ("-feature-extraction", "q4,q4f16", ["--asymmetric", "--block-size", "16"]),
     ("-feature-extraction", "q4", ["--block-size", "128"]),
     ("-tokenizer", "q4,q4f16", ["--asymmetric", "--recipe", "4-bit embeddings"]),
+    ("-text-generation", "q4", ["--embeddings", "fused"]),
+    ("-text-generation", "q4f16", ["--embeddings", "portable"]),
+    ("-fill-mask", "q4,q8", ["--embeddings", "fused"]),
 ]
 RECIPE = {"variants": [{"dtype": dtype, "rules": [{"role": "word_embedding", "bits": 4}]} for dtype in ("q4", "q4f16")]}
 SMALLEST = 1024  # elements of a weight that is quantized
@@ -241,7 +244,8 @@ def convert_and_check(bantam, folder, dtypes, options, tally):
         recipe, out = pathlib.Path(temporary) / "recipe.json", pathlib.Path(temporary) / "bundle"
         recipe.write_text(json.dumps(RECIPE))
         options = [recipe if option == "4-bit embeddings" else option for option in options]
-        command = [bantam, "convert", folder, "-o", out, "--dtype", f"fp32,{dtypes}", "--threads", "1", "--quiet", *options]
+        command = [bantam, "convert", folder, "-o", out, "--dtype", f"fp32,{dtypes}", "--threads", "1", "--quiet",
+                   "--no-canonical", *options]  # weights are compared one by one; twins.py is about the scaling
         done = subprocess.run(command, capture_output=True, text=True)
         if folder.name in REFUSED:
             if done.returncode != 1 or REFUSED[folder.name] not in done.stderr:

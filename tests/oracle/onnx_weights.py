@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16}
-PARTS = ("_q4", "_q8", "_quantized", "_scales", "_scale", "_zero_points", "_zero_point")
+PARTS = ("_q4_rows", "_q8_rows", "_q4", "_q8", "_quantized", "_scales", "_scale", "_zero_points", "_zero_point")
 
 
 @dataclasses.dataclass
@@ -128,6 +128,12 @@ def quantized_weights(file, widths):
             packed, scales = arrays[given[0]], part(name, "_scales")
             bits = 4 if given[0].endswith("_q4") else 8
             weight = blocks(packed, scales, None, bits, packed.shape[2] * 8 // bits, widths[name])
+        elif node.op_type == "GatherBlockQuantized":
+            name, options = weight_name(given[0]), attributes(node)
+            packed, bits, size = arrays[given[0]], options["bits"], options["block_size"]
+            assert (options["gather_axis"], options["quantize_axis"]) == (0, 1) and given.get(3) is None, node.name
+            assert packed.shape[1] * 8 == widths[name] * bits and widths[name] % size == 0, node.name
+            weight = blocks(packed.reshape(len(packed), -1, size * bits // 8), arrays[given[2]], None, bits, size, widths[name])
         else:
             continue
         if name in found:  # tied, or used by several layers

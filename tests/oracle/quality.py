@@ -1,8 +1,9 @@
-"""Scores every variant of the bundles of three trained models with onnxruntime, and prints the table of docs/quality.md.
+"""Scores every variant of the bundles of trained models with onnxruntime, and prints the tables of docs/quality.md.
 
 Models and data are read from $BANTAM_SHARED (models/, data/); without it the script says so and does nothing. Texts are
 tokenized by Python's tokenizers from the bundle's own tokenizer.json, one text at a time (no padding). As a test (--check) it
-fails when float32 does not score what PyTorch scored (scores.json) or a variant loses more than its bound.
+fails when float32 does not score what PyTorch scored (scores.json) or a variant loses more than its bound. Decoders read windows
+of 512 tokens from the start of a text: 60 of them, 4 as a test.
 """
 import argparse
 import csv
@@ -96,6 +97,71 @@ MODELS = [("sst2-bert-tiny", "accuracy", "dev_accuracy", read_sst2, classificati
           ("stsb-bert-mini", "Spearman", None, read_stsb, similarity, mean_cosine, "mean cosine")]
 
 
+# name, text, windows of a test, perplexity of these that PyTorch gives, {dtype: largest KL on them, largest bits per weight}
+DECODERS = [
+    ("pycode-qwen2", "data/pycode-text/eval.txt", 4, 9.51121,
+     {"fp32": (1e-6, 33), "fp16": (1e-3, 17), "q8": (.002, 8.7), "q4": (.018, 5.9), "q4f16": (.018, 5.41)}),
+    ("tinystories-656k", "data/tinystories-val/tinystories_val.txt", 4, None,
+     {"fp32": (1e-6, 33), "fp16": (1e-3, 17), "q8": (.01, 9.5), "q4": (.1, 8), "q4f16": (.1, 7)}),
+]
+
+
+def log_softmax(logits):
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+class Decoder(Bundle):
+    """Next-token distributions of a text, all at once, with empty caches."""
+
+    def run(self, ids):
+        feed = {"input_ids": np.array([ids], np.int64), "attention_mask": np.ones((1, len(ids)), np.int64),
+                "position_ids": np.arange(len(ids))[None], "num_logits_to_keep": np.array(0)}
+        for entry in self.session.get_inputs():
+            if entry.name.startswith("past_key_values"):
+                kind = np.float16 if "float16" in entry.type else np.float32
+                feed[entry.name] = np.zeros((1, entry.shape[1], 0, entry.shape[3]), kind)
+        return log_softmax(self.session.run(["logits"], feed)[0][0, :-1])
+
+
+def decoders(bantam, shared, check):
+    """Prints their table; yields what is missed."""
+    print("\n| model | dtype | bytes of weights | bits per weight | perplexity | KL (± standard error) | top-1 |\n|:--|:--|--:|--:|--:|--:|--:|")
+    for model, data, few, perplexity, bounds in DECODERS:
+        source, windows = os.path.join(shared, "models", model), few if check else 60
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([bantam, "convert", source, "-o", folder + "/b", "--quiet", "--dtype", ",".join(bounds)], check=True,
+                           stdout=subprocess.DEVNULL)
+            opened = {dtype: Decoder(folder + "/b", dtype) for dtype in bounds}
+            with open(os.path.join(folder, "b", "bantam.json")) as file:
+                parameters = json.load(file)["model"]["parameters"]
+            tokenizer = opened["fp32"].tokenizer
+            tokenizer.no_truncation()
+            with open(os.path.join(shared, data)) as file:
+                ids = tokenizer.encode(file.read(2_000_000)).ids
+            found = {dtype: {"loss": [], "kl": [], "same": []} for dtype in bounds}
+            for begin in range(0, windows * 512, 512):
+                window = ids[begin:begin + 512]
+                exact = opened["fp32"].run(window)
+                for dtype, sums in found.items():
+                    given = exact if dtype == "fp32" else opened[dtype].run(window)
+                    sums["loss"].append(-given[np.arange(len(window) - 1), window[1:]])
+                    sums["kl"].append((np.exp(exact) * (exact - given)).sum(axis=1))
+                    sums["same"].append(given.argmax(axis=1) == exact.argmax(axis=1))
+            for dtype, (largest_kl, largest_bits) in bounds.items():
+                loss, kl, same = (np.concatenate(found[dtype][what]) for what in ("loss", "kl", "same"))
+                value, mean = float(np.exp(loss.mean())), float(kl.mean())
+                path = opened[dtype].path
+                size = opened[dtype].bytes() - os.path.getsize(path)
+                bits = 8 * size / parameters
+                print(f"| {model} | {dtype} | {size:,} | {bits:.2f} | {value:.3f} | {mean:.5f} ± {kl.std() / len(kl) ** .5:.5f} | {same.mean():.3f} |",
+                      flush=True)
+                if mean > largest_kl or bits > largest_bits:
+                    yield f"{model}: {dtype} has KL {mean:.5f} at {bits:.2f} bits per weight; {largest_kl} at {largest_bits} is allowed"
+                if check and dtype == "fp32" and perplexity and abs(value / perplexity - 1) > 1e-3:
+                    yield f"{model}: perplexity {value}, PyTorch has {perplexity}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="fail when a bound is missed")
@@ -127,6 +193,7 @@ def main():
                     missed.append(f"{model}: {dtype} scores {value:.4f}, fp32 {full:.4f}")
                 print(f"| {model} ({metric}, {len(rows)}) | {dtype} | {bundle.bytes():,} | {100 * bundle.bytes() / size:.0f} % | {value:.4f} | "
                       f"{value - full:+.4f} | {what} {compare(reference, outputs):.3g} |", flush=True)
+    missed.extend(decoders(bantam, shared, options.check))
     for line in missed:
         print("missed:", line)
     return 1 if options.check and missed else 0

@@ -124,6 +124,27 @@ TEST(Rules, ChangeWhatTheyMatchAndNothingElse) {
   EXPECT_EQ(after.at(up).at("bytes"), 512 * 128 + 512 * 4);  // one scale per 128
 }
 
+TEST(Rules, ReachLayersBlocksAndZeroPoints) {
+  Recipe recipe = recipe_of(small_model(), {DtypeName::kQ4});
+  const Json before = tensors_of(recipe);
+  recipe.variants[0].rules = {
+      {.layers = LayerRange{1, 2}, .bits = 8},
+      {.role = Role::kAttentionQ, .layers = LayerRange{2, 2}, .bits = 4, .block_size = 64, .symmetric = false}};
+  const Json after = tensors_of(recipe);
+  for (const auto& [name, tensor] : after.items()) {
+    SCOPED_TRACE(name);
+    const std::string encoding = tensor.at("encoding").get<std::string>();
+    if (name == "bert.encoder.layer.2.attention.self.query.weight") {
+      EXPECT_EQ(encoding, "int4/block=64/asymmetric/search");
+    } else if ((name.find(".1.") != std::string::npos || name.find(".2.") != std::string::npos) &&
+               before.at(name).at("encoding").get<std::string>().starts_with("int4")) {
+      EXPECT_EQ(encoding, "int8/block=128/symmetric");
+    } else {
+      EXPECT_EQ(tensor.at("encoding"), before.at(name).at("encoding"));
+    }
+  }
+}
+
 TEST(Rules, AreOverruledByLaterOnes) {
   const std::string query = "bert.encoder.layer.2.attention.self.query.weight";
   Recipe recipe = recipe_of(small_model(), {DtypeName::kQ8});

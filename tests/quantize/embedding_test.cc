@@ -62,5 +62,44 @@ TEST(QuantizedEmbedding, SharesItsInitializersWithATiedHead) {
   }
 }
 
+const Node& only(const Graph& graph, std::string_view type) {
+  return *std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.type == type; });
+}
+
+TEST(FusedEmbedding, ReadsTheBytesOfATiedHeadAsRows) {
+  const Variant variant{.dtype = DtypeName::kQ4F16, .fused_embeddings = true};
+  const Graph graph = quantize(tied_model(96), variant, unmeasured).graph;
+  EXPECT_EQ(count(graph, "Gather"), 0);
+  const Node& lookup = only(graph, "GatherBlockQuantized");
+  const Node& head = only(graph, "MatMulNBits");
+  ASSERT_EQ(graph.weights.size(), 1U);
+  const WeightPart& codes = graph.weights[0].parts[0];
+  EXPECT_EQ(codes.values, (std::vector<ValueId>{head.inputs[1], lookup.inputs[0]}));
+  EXPECT_EQ(codes.shapes, (std::vector<Shape>{{67, 3, 32}, {67, 96}}));
+  EXPECT_EQ(lookup.inputs[2], head.inputs[2]) << "scales have one shape";
+  EXPECT_EQ(std::get<std::int64_t>(lookup.find("block_size")->value), 32);
+  EXPECT_EQ(std::get<std::int64_t>(lookup.find("bits")->value), 8);
+}
+
+TEST(FusedEmbedding, IsWhereItCanBe) {
+  const Variant variant{.dtype = DtypeName::kQ4, .fused_embeddings = true};
+  EXPECT_EQ(count(quantize(tied_model(36), variant, unmeasured).graph, "GatherBlockQuantized"), 0)
+      << "rows that are no whole blocks";
+}
+
+TEST(FusedEmbedding, IsTheDefaultOfDecodersThatOnlyWebGpuRuns) {
+  Graph decoder = tied_model(64);
+  GraphBuilder build(decoder);
+  const ValueId cache = build.input("past", DType::kF32, {Dim::named("past")});
+  decoder.value(cache).precision = Precision::kFollow;
+  for (const DtypeNameInfo& entry : dtype_names()) {
+    const auto lookups = [&](const Graph& model) {
+      return count(quantize(model, {.dtype = entry.dtype}, unmeasured).graph, "GatherBlockQuantized");
+    };
+    EXPECT_EQ(lookups(decoder), entry.dtype == DtypeName::kQ4F16 ? 1 : 0) << entry.name;
+    EXPECT_EQ(lookups(tied_model(64)), 0) << entry.name;
+  }
+}
+
 }  // namespace
 }  // namespace bantam

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "convert/blocks/coupling.h"
 #include "convert/blocks/vocabulary.h"
 
 namespace bantam {
@@ -38,6 +39,7 @@ void output_logits(const Module& root, const CausalNames& names, DecoderInputs& 
   const bool add = bias == LinearBias::kAdd;
   const ValueId logits =
       linear(head, rows, weight, add ? head.weight("bias", {config.vocabulary}, Role::kBias) : kNoValue);
+  if (!config.tied) couple_norm(head, x, {logits});
   const ValueId target = head.op("Concat", {inputs.batch(), builder.constant({-1, config.vocabulary})},
                                  {{"axis", std::int64_t{0}}});
   builder.output(head.op("Reshape", {logits, target}), "logits",

@@ -2,6 +2,7 @@
 
 #include "convert/blocks/activation.h"
 #include "convert/blocks/cached_attention.h"
+#include "convert/blocks/coupling.h"
 #include "convert/blocks/fused_linear.h"
 
 namespace bantam {
@@ -47,11 +48,17 @@ class LlamaBuilder {
       k = linear(module / "k_proj", x, config_.hidden, keys, Role::kAttentionK, kind_.qkv_bias);
       v = linear(module / "v_proj", x, config_.hidden, keys, Role::kAttentionV, kind_.qkv_bias);
     }
+    couple_norm(module, x, {q, k, v});
+    const DecoderConfig::Layer& layer = config_.layers.at(static_cast<std::size_t>(index));
+    const CoupledHeads coupled{.heads = config_.heads,
+                               .kv_heads = config_.kv_heads,
+                               .size = config_.head_size,
+                               .rotated = layer.rope.width()};
+    if (!kind_.head_norms) couple_scores(module, q, k, coupled);
     if (kind_.head_norms) {
       q = normalize_heads(module / "q_norm", q, config_.heads, config_.head_size, config_.norm);
       k = normalize_heads(module / "k_norm", k, config_.kv_heads, config_.head_size, config_.norm);
     }
-    const DecoderConfig::Layer& layer = config_.layers.at(static_cast<std::size_t>(index));
     const ValueId mixed = attend_cached(module, inputs_, q, k, v,
                                         {.layer = index,
                                          .heads = config_.heads,
@@ -60,7 +67,10 @@ class LlamaBuilder {
                                          .scale = config_.score_scale,
                                          .window = layer.window,
                                          .rope = &layer.rope});
-    return linear(module / "o_proj", mixed, queries, config_.hidden, Role::kAttentionO, kind_.output_bias);
+    const ValueId output =
+        linear(module / "o_proj", mixed, queries, config_.hidden, Role::kAttentionO, kind_.output_bias);
+    couple_values(module, v, output, coupled);
+    return output;
   }
 
   ValueId mlp(const Module& module, ValueId x) const {
@@ -76,7 +86,11 @@ class LlamaBuilder {
       up = linear(module / "up_proj", x, config_.hidden, width, Role::kMlpUp, kind_.mlp_bias);
     }
     const ValueId gated = module.op("Mul", {activate(module, gate, config_.activation), up});
-    return linear(module / "down_proj", gated, width, config_.hidden, Role::kMlpDown, kind_.mlp_bias);
+    const ValueId down =
+        linear(module / "down_proj", gated, width, config_.hidden, Role::kMlpDown, kind_.mlp_bias);
+    couple_norm(module, x, {gate, up});
+    couple_product(module, up, down);
+    return down;
   }
 
   const DecoderConfig& config_;

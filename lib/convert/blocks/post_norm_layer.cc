@@ -1,6 +1,7 @@
 #include "convert/blocks/post_norm_layer.h"
 
 #include "convert/blocks/activation.h"
+#include "convert/blocks/coupling.h"
 
 namespace bantam {
 
@@ -14,6 +15,9 @@ ValueId post_norm_layer(const Module& layer, const PostNormNames& names, const E
   const ValueId mixed = attend(attention, inputs, q, k, v, bias, heads);
   const ValueId attended =
       linear(layer / names.attention_output, mixed, heads.width(), hidden, Role::kAttentionO);
+  const CoupledHeads coupled{.heads = heads.count, .kv_heads = heads.count, .size = heads.size};
+  couple_scores(attention, q, k, coupled);
+  couple_values(attention, v, attended, coupled);
   x = add_and_normalize(layer / names.attention_norm, attended, x, hidden, config.norm);
 
   const Module up = layer / names.up;

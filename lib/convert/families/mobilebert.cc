@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "convert/blocks/activation.h"
+#include "convert/blocks/coupling.h"
 #include "convert/blocks/heads.h"
 #include "convert/blocks/model_graph.h"
 #include "convert/blocks/vocabulary.h"
@@ -158,6 +159,9 @@ ValueId encoder_layer(const Module& layer, const MobileConfig& config, TokenInpu
   const ValueId mixed = attend(self, inputs, q, k, v, bias, heads);
   const Module output = layer / "attention/output";
   ValueId y = linear(output / "dense", mixed, heads.width(), inner, Role::kAttentionO);
+  const CoupledHeads coupled{.heads = heads.count, .kv_heads = heads.count, .size = heads.size};
+  couple_scores(self, q, k, coupled);
+  couple_values(self, v, y, coupled);
   y = add_and_normalize(output / "LayerNorm", y, from.residual, inner, config.encoder.norm);
 
   for (std::int64_t i = 0; i + 1 < config.feed_forwards; ++i) {

@@ -14,6 +14,7 @@
 #include "pipeline/evaluate/padding.h"
 #include "pipeline/evaluate/reference_outputs.h"
 #include "pipeline/manifest.h"
+#include "quantize/canonical.h"
 #include "runtime/session.h"
 
 namespace bantam {
@@ -78,12 +79,15 @@ class Evaluation {
                                [](const InspectedVariant& v) { return v.dtype == "fp32"; });
   }
 
-  Session open_reference(const SessionOptions& session_options) const {
+  // `form`: scaled as the variants of that form are, so that what its layers give can be compared with theirs.
+  Session open_reference(const SessionOptions& session_options, std::optional<CanonicalForm> form = {}) const {
     if (!options_.reference.empty()) {
       Checkpoint checkpoint = open_checkpoint(options_.reference);
       if (!options_.reference_adapter.empty()) merge_adapter(checkpoint, options_.reference_adapter);
       return with_context(checkpoint.directory.string(), [&] {
-        return Session(build_model(checkpoint, type_).graph, session_options);
+        const Graph graph = build_model(checkpoint, type_).graph;
+        if (!form || !bundle_.contents.canonical) return Session(graph, session_options);
+        return Session(canonical_sources(graph, threads(), silent_progress()).apply(graph, *form), session_options);
       });
     }
     if (!has_fp32()) {
@@ -93,6 +97,7 @@ class Evaluation {
     return bundle_.open(bundle_.variant("fp32"), session_options);
   }
 
+  int threads() const { return options_.threads > 0 ? options_.threads : available_threads(); }
   bool runs_reference() const { return !options_.reference_outputs || !options_.reference.empty(); }
 
   void open() {
@@ -279,11 +284,18 @@ class Evaluation {
     plain.fuse = false;
     const auto samples = std::min(layers ? options_.layer_samples : 0, report.samples);
     std::optional<Session> reference;
-    if (layers) reference.emplace(open_reference(plain));
+    std::optional<CanonicalForm> form;
     progress_.begin("layers", samples * std::ssize(variants_), ProgressUnit::kItems);
     for (std::size_t v = 0; v < variants_.size(); ++v) {
       const Session session = bundle_.open(*variants_[v], plain);
-      LayerErrors errors;
+      const CanonicalForm wanted = form_of(variants_[v]->dtype);
+      if (layers && (!reference || (!options_.reference.empty() && form != wanted))) {
+        reference.reset();
+        reference.emplace(open_reference(plain, wanted));
+        form = wanted;
+      }
+      // The bundle's own fp32 has one scaling.
+      LayerErrors errors(options_.reference.empty() && bundle_.contents.canonical);
       for (std::int64_t i = 0; i < samples; ++i) {
         check_cancelled();
         const Encoding encoding = task_->encode(static_cast<std::size_t>(i)).front();
@@ -297,6 +309,10 @@ class Evaluation {
       report.variants[v].layers = errors.result();
       if (broken_[v]) report.variants[v].first_nonfinite = first_nonfinite(session, *broken_[v]);
     }
+  }
+
+  static CanonicalForm form_of(std::string_view dtype) {
+    return canonical_form({.dtype = dtype_from_name(dtype).value_or(DtypeName::kFp32)});
   }
 
   std::string first_nonfinite(const Session& session, std::size_t index) const {

@@ -43,7 +43,10 @@ void LayerRecorder::node(const Node& node, std::span<const Tensor* const>,
   if (first_nonfinite_.empty() && !std::isfinite(convert_kernels().max_abs(values.data(), std::ssize(values)))) {
     first_nonfinite_ = node.name;
   }
-  if (layer != nullptr) values_[*layer] = std::move(values);
+  if (layer != nullptr) {
+    const Shape& shape = outputs[0]->shape();
+    values_[*layer] = {std::move(values), shape.empty() ? 1 : shape.back()};
+  }
 }
 
 void LayerErrors::add(const LayerRecorder& reference, const LayerRecorder& variant) {
@@ -51,10 +54,18 @@ void LayerErrors::add(const LayerRecorder& reference, const LayerRecorder& varia
   for (const std::string& layer : reference.names()) {
     const auto x = reference.values().find(layer);
     const auto y = variant.values().find(layer);
-    if (y == variant.values().end() || x->second.size() != y->second.size()) continue;
-    Sums& sums = sums_[layer];
-    for (std::size_t i = 0; i < x->second.size(); ++i) {
-      const double a = x->second[i], b = y->second[i];
+    if (y == variant.values().end()) continue;
+    const std::vector<float>& wanted = x->second.values;
+    const std::vector<float>& given = y->second.values;
+    if (wanted.size() != given.size()) continue;
+    // One sum for all, unless channels need their own; the width of attention scores grows with the text.
+    Layer& sum = layers_[layer];
+    const auto width = rescaled_ ? static_cast<std::size_t>(x->second.width) : 1;
+    if (sum.channels.size() < width) sum.channels.resize(width);
+    sum.rows += std::ssize(wanted) / std::max<std::int64_t>(1, x->second.width);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const double a = wanted[i], b = given[i];
+      Sums& sums = sum.channels[i % width];
       sums.signal += a * a;
       sums.other += b * b;
       sums.dot += a * b;
@@ -63,12 +74,30 @@ void LayerErrors::add(const LayerRecorder& reference, const LayerRecorder& varia
   }
 }
 
+LayerErrors::Sums LayerErrors::total(const std::vector<Sums>& channels, std::int64_t rows) const {
+  constexpr std::int64_t kEnoughRows = 16;
+  Sums sum;
+  for (Sums channel : channels) {
+    if (rescaled_ && rows >= kEnoughRows && channel.other > 0) {
+      const double scale = channel.dot / channel.other;
+      channel.noise = std::max(0.0, channel.signal - scale * channel.dot);
+      channel.dot *= scale;
+      channel.other *= scale * scale;
+    }
+    sum.signal += channel.signal;
+    sum.other += channel.other;
+    sum.dot += channel.dot;
+    sum.noise += channel.noise;
+  }
+  return sum;
+}
+
 std::vector<LayerError> LayerErrors::result() const {
   std::vector<LayerError> errors;
   for (const std::string& layer : order_) {
-    const auto found = sums_.find(layer);
-    if (found == sums_.end()) continue;
-    const Sums& sums = found->second;
+    const auto found = layers_.find(layer);
+    if (found == layers_.end()) continue;
+    const Sums sums = total(found->second.channels, found->second.rows);
     LayerError error{layer, kExactSqnr, 1};
     const bool finite = std::isfinite(sums.noise);
     if (!finite || (sums.signal == 0 && sums.noise > 0)) {

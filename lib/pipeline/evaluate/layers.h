@@ -23,20 +23,28 @@ class LayerRecorder final : public Observer {
             std::span<const Tensor* const> outputs) override;
 
   const std::vector<std::string>& names() const { return names_; }
-  const std::map<std::string, std::vector<float>>& values() const { return values_; }
+  struct Layer {
+    std::vector<float> values;
+    std::int64_t width = 1;  // of the last axis: channels
+  };
+  const std::map<std::string, Layer>& values() const { return values_; }
   // The first node whose first output holds NaN or infinity; empty: none.
   const std::string& first_nonfinite() const { return first_nonfinite_; }
 
  private:
   const std::vector<std::string>* wanted_ = nullptr;
   std::vector<std::string> names_;
-  std::map<std::string, std::vector<float>> values_;
+  std::map<std::string, Layer> values_;
   std::string first_nonfinite_;
 };
 
 // Adds up signal, noise and cosine per layer over several inputs.
 class LayerErrors {
  public:
+  // `rescaled`: reference and variant may have their channels scaled differently (quantize/canonical.h), so that each
+  // channel is compared after the scale that fits best. Layers of fewer than 16 rows, which would fit too well and
+  // which nothing scales, are compared as they are.
+  explicit LayerErrors(bool rescaled) : rescaled_(rescaled) {}
   void add(const LayerRecorder& reference, const LayerRecorder& variant);
   std::vector<LayerError> result() const;
 
@@ -44,8 +52,15 @@ class LayerErrors {
   struct Sums {
     double signal = 0, noise = 0, dot = 0, other = 0;
   };
+  Sums total(const std::vector<Sums>& channels, std::int64_t rows) const;
+
+  struct Layer {
+    std::vector<Sums> channels;
+    std::int64_t rows = 0;
+  };
+  bool rescaled_;
   std::vector<std::string> order_;
-  std::map<std::string, Sums> sums_;
+  std::map<std::string, Layer> layers_;
 };
 
 }  // namespace bantam

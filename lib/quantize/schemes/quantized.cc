@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -55,18 +57,25 @@ QuantizedWeight attach(Graph& graph, Weight& weight, const Decision& decision) {
 
 class Pass {
  public:
-  Pass(Graph& graph, std::map<ValueId, QuantizedWeight> weights)
-      : rewriter_(graph), weights_(std::move(weights)) {}
+  Pass(Graph& graph, std::map<ValueId, QuantizedWeight> weights, bool fused_lookup)
+      : rewriter_(graph), weights_(std::move(weights)), fused_lookup_(fused_lookup) {}
 
   void run() {
     const std::vector<Node> nodes = std::move(rewriter_.graph().nodes);
+    for (const Node& node : nodes) {
+      if (node.type == "Gemm" && weights_.contains(node.inputs[1])) read_by_linears_.insert(node.inputs[1]);
+    }
     for (const Node& node : nodes) {
       const std::size_t slot = node.type == "Gemm" ? 1 : 0;
       const auto found = node.inputs.size() > slot ? weights_.find(node.inputs[slot]) : weights_.end();
       if (found == weights_.end()) {
         rewriter_.keep(node);
       } else if (node.type == "Gather") {
-        gather(node, found->second);
+        if (fused_lookup_ && found->second.width % found->second.decision.block_size == 0) {
+          fused_gather(node, found->second, read_by_linears_.contains(found->first));
+        } else {
+          gather(node, found->second);
+        }
       } else if (found->second.decision.scheme == Scheme::kBlockwise) {
         blockwise_linear(node, found->second);
       } else {
@@ -87,6 +96,36 @@ class Pass {
          {"N", weight.rows},
          {"bits", std::int64_t{weight.decision.bits}},
          {"block_size", weight.decision.block_size}});
+  }
+
+  // An embedding in one node. It reads the codes as [rows, bytes], MatMulNBits as [rows, blocks, bytes]: the same bytes
+  // under two shapes.
+  void fused_gather(const Node& node, const QuantizedWeight& weight, bool tied) {
+    ValueId& codes = flat_codes_.try_emplace(weight.codes, kNoValue).first->second;
+    if (codes == kNoValue) codes = declare_flat(weight, tied);
+    rewriter_.emit_into(node.outputs[0], node.name, kMicrosoft, "GatherBlockQuantized",
+                        {codes, node.inputs[1], weight.scales},
+                        {{"bits", std::int64_t{weight.decision.bits}},
+                         {"block_size", weight.decision.block_size},
+                         {"gather_axis", std::int64_t{0}},
+                         {"quantize_axis", std::int64_t{1}}});
+  }
+
+  ValueId declare_flat(const QuantizedWeight& weight, bool tied) {
+    Graph& graph = rewriter_.graph();
+    const auto owner = std::ranges::find_if(
+        graph.weights, [&](const Weight& candidate) { return candidate.parts[0].values[0] == weight.codes; });
+    BANTAM_ASSERT(owner != graph.weights.end());
+    WeightPart& part = owner->parts[0];
+    const Shape shape = {weight.rows, weight.width * weight.decision.bits / 8};
+    if (!tied) {
+      part.shapes[0] = shape;
+      return weight.codes;
+    }
+    const ValueId flat = graph.add_value(graph.value(weight.codes).name + "_rows", DType::kU8);
+    part.values.push_back(flat);
+    part.shapes.push_back(shape);
+    return flat;
   }
 
   // An embedding: looks up the rows' codes and scales, then decodes them, w = (code - zero point) * scale.
@@ -186,19 +225,22 @@ class Pass {
 
   Rewriter rewriter_;
   std::map<ValueId, QuantizedWeight> weights_;
+  bool fused_lookup_;
+  std::set<ValueId> read_by_linears_;      // of weights_
+  std::map<ValueId, ValueId> flat_codes_;  // codes as rows, by the codes in blocks
   std::map<ValueId, Activation> activations_;
 };
 
 }  // namespace
 
-void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions) {
+void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions, bool fused_lookup) {
   std::map<ValueId, QuantizedWeight> quantized;
   for (std::size_t i = 0; i < graph.weights.size(); ++i) {
     if (decisions[i].scheme == Scheme::kFloat) continue;
     const ValueId original = graph.weights[i].parts.at(0).values.at(0);
     quantized.emplace(original, attach(graph, graph.weights[i], decisions[i]));
   }
-  Pass(graph, std::move(quantized)).run();
+  Pass(graph, std::move(quantized), fused_lookup).run();
 }
 
 }  // namespace bantam

@@ -10,7 +10,8 @@
 namespace bantam {
 
 // Replaces every linear and embedding whose weight is decided to be quantized, and attaches the codecs.
-void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions);
+// `fused_lookup`: embeddings by GatherBlockQuantized, where their rows are whole blocks.
+void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions, bool fused_lookup);
 
 // Turns a float32 graph into float16: weights stored as halves, every float edge half, graph inputs and outputs
 // float32 as before. Weights whose values do not fit (max_abs > 65504) stay float32, with the node that

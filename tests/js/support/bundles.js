@@ -27,10 +27,10 @@ export const bundles = mkdtempSync(path.join(tmpdir(), 'bantam-js-'));
 process.on('exit', () => rmSync(bundles, { recursive: true, force: true }));
 
 // Converts `source` to a bundle named `name` and returns its folder.
-export function convert(name, source, { dtypes = DTYPES, shardSize = '32MiB' } = {}) {
+export function convert(name, source, { dtypes = DTYPES, shardSize = '32MiB', more = [] } = {}) {
   if (!bantam) throw new Error('no bantam binary: build it, or set BANTAM to its path');
   const folder = path.join(bundles, name);
-  const options = ['--dtype', dtypes.join(','), '--shard-size', shardSize, '--threads', '1', '--quiet', '--force'];
+  const options = ['--dtype', dtypes.join(','), '--shard-size', shardSize, '--threads', '1', '--quiet', '--force', ...more];
   execFileSync(bantam, ['convert', source, '-o', folder, ...options], { stdio: ['ignore', 'ignore', 'inherit'] });
   return folder;
 }

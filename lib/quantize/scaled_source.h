@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "graph/tensor_source.h"
+
+namespace bantam {
+
+// Factors of the rows and columns of a weight seen as a matrix [rows, width]; an empty list means 1 for all.
+struct AxisFactors {
+  std::vector<double> rows;
+  std::vector<double> columns;
+};
+
+// `source` times row and column factor, in float32: value, row and column are multiplied in double precision and
+// rounded once, so that powers of two lose nothing. Rows are read as they are asked for. The source must hold
+// floats, the lists as many factors as it has rows and columns.
+TensorSourcePtr make_scaled_source(TensorSourcePtr source, AxisFactors factors);
+
+}  // namespace bantam
