@@ -41,7 +41,9 @@ def outputs(bundle, dtype, inputs):
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(bundle / "onnx" / f"model{SUFFIXES[dtype]}.onnx"), options,
                                            providers=["CPUExecutionProvider"])
-    return session.run(None, golden_onnx.fed(session, inputs))[0].astype(np.float64)
+    # Not the caches: keys and values are channels that are rescaled.
+    name = next(output.name for output in session.get_outputs() if not output.name.startswith("present"))
+    return session.run([name], golden_onnx.fed(session, inputs))[0].astype(np.float64)
 
 
 def distance(a, b):
@@ -71,7 +73,8 @@ def check(bantam, name, folder):
     if all(here[file] == there[file] for file in here if "_data" in file):
         problems.append("with --no-canonical the twin gives the same weights: it is no test")
 
-    inputs = cases[0][0]
+    # What stands at padding is anybody's guess, and halves guess otherwise.
+    inputs = next(inputs for inputs, _, _ in cases if inputs["attention_mask"].all())
     exact = outputs(bundles["plain"], "fp32", inputs)
     if (error := distance(outputs(bundles["itself"], "fp32", inputs), exact)) > 1e-6:
         problems.append(f"fp32 differs from --no-canonical by {error:.2g}")
