@@ -286,6 +286,12 @@ TEST(Families, SayWhatMayBeRescaledFreely) {
       {"mistral-text-generation", 2 * 5 + 1},  // and the last norm, whose head is no embedding
       {"qwen2-text-generation", 2 * 5},
       {"qwen3-text-generation", 2 * 4},  // heads are normalized before scores
+      {"gemma3_text-text-generation", 3 * 4},
+      {"phi3-text-generation", 2 * 5 + 1},
+      {"gpt2-text-generation", 2 * 4},  // no gate
+      {"gpt_neo-text-generation", 2 * 4},
+      {"gpt_neox-text-generation", 2 * 4 + 1},
+      {"phi-text-generation", 2 * 3 + 1},  // one norm for attention and MLP
   };
   for (const auto& [fixture, count] : expected) {
     const Graph graph = build_model(open_fixture(fixture), std::nullopt).graph;

@@ -39,7 +39,7 @@ void output_logits(const Module& root, const CausalNames& names, DecoderInputs& 
   const bool add = bias == LinearBias::kAdd;
   const ValueId logits =
       linear(head, rows, weight, add ? head.weight("bias", {config.vocabulary}, Role::kBias) : kNoValue);
-  if (!config.tied) couple_norm(head, x, {logits});
+  if (!config.tied) couple_norm(head, x, std::span(&logits, 1));
   const ValueId target = head.op("Concat", {inputs.batch(), builder.constant({-1, config.vocabulary})},
                                  {{"axis", std::int64_t{0}}});
   builder.output(head.op("Reshape", {logits, target}), "logits",

@@ -23,6 +23,14 @@ const Node& linear_of(const Graph& graph, ValueId output) {
   return node;
 }
 
+// The linear's output that `value` is, but for a constant factor; kNoValue where it is something else.
+ValueId unscaled(const Graph& graph, ValueId value) {
+  const Node& node = producer_of(graph, value);
+  if (node.type == "Gemm") return value;
+  const auto constant = [&](ValueId id) { return std::ranges::find(graph.constants, id, &Constant::value) != graph.constants.end(); };
+  return node.type == "Mul" && constant(node.inputs[1]) ? unscaled(graph, node.inputs[0]) : kNoValue;
+}
+
 // What a linear gives: the rows of its weight and its bias.
 void add_rows(const Graph& graph, ValueId output, CoupledAxis axis, std::vector<CoupledAxis>& to) {
   const Node& node = linear_of(graph, output);
@@ -48,7 +56,17 @@ std::int64_t length_of(const Graph& graph, ValueId weight, std::size_t axis) {
 
 }  // namespace
 
-void couple_norm(const Module& module, ValueId normed, std::initializer_list<ValueId> readers) {
+void couple_norm(const Module& module, ValueId normed) {
+  std::vector<ValueId> readers;
+  for (const Node& node : module.builder().graph().nodes) {
+    if (std::ranges::find(node.inputs, normed) == node.inputs.end()) continue;
+    BANTAM_ASSERT(node.type == "Gemm" && node.inputs[0] == normed);
+    readers.push_back(node.outputs[0]);
+  }
+  couple_norm(module, normed, readers);
+}
+
+void couple_norm(const Module& module, ValueId normed, std::span<const ValueId> readers) {
   Graph& graph = module.builder().graph();
   const Node& norm = producer_of(graph, normed);
   // x, (what is added to it,) gain, (bias)
@@ -71,6 +89,9 @@ void couple_values(const Module& module, ValueId value, ValueId output, const Co
 
 void couple_scores(const Module& module, ValueId query, ValueId key, const CoupledHeads& heads) {
   Graph& graph = module.builder().graph();
+  query = unscaled(graph, query);
+  key = unscaled(graph, key);
+  if (query == kNoValue || key == kNoValue) return;
   CoupledAxis axis{.head = heads.size, .repeat = 1, .pairs = heads.rotated / 2};
   Coupling coupling{heads.kv_heads * (heads.size - axis.pairs), {}, {}};
   add_rows(graph, key, axis, coupling.producers);

@@ -2,6 +2,7 @@
 
 #include "convert/blocks/activation.h"
 #include "convert/blocks/cached_attention.h"
+#include "convert/blocks/coupling.h"
 #include "convert/blocks/encoder_config.h"
 #include "convert/blocks/residual.h"
 
@@ -18,13 +19,17 @@ class GptBuilder {
     const ValueId normed = x.normalize(module / names.attention_norm, config_.hidden, config_.norm);
     if (!gpt_.parallel) {
       x.add(module, attention(module / names.attention, index, normed));
-      x.add(module, mlp(module, x.normalize(module / names.mlp_norm, config_.hidden, config_.norm)));
+      const ValueId again = x.normalize(module / names.mlp_norm, config_.hidden, config_.norm);
+      x.add(module, mlp(module, again));
+      for (const ValueId norm : {normed, again}) couple_norm(module, norm);
       return;
     }
     const ValueId also =
         names.mlp_norm.empty() ? normed : x.normalize(module / names.mlp_norm, config_.hidden, config_.norm);
     x.add(module, attention(module / names.attention, index, normed));
     x.add(module, mlp(module, also));
+    couple_norm(module, normed);
+    if (also != normed) couple_norm(module, also);
   }
 
  private:
@@ -46,8 +51,15 @@ class GptBuilder {
                        .scale = layer.score_scale > 0 ? layer.score_scale : config_.score_scale,
                        .window = layer.window,
                        .rope = layer.rope.inverse_frequencies.empty() ? nullptr : &layer.rope});
-    return plain(module / gpt_.names.output, mixed, config_.query_width(), config_.hidden, Role::kAttentionO,
-                 gpt_.output_bias);
+    const ValueId output = plain(module / gpt_.names.output, mixed, config_.query_width(), config_.hidden,
+                                 Role::kAttentionO, gpt_.output_bias);
+    const CoupledHeads coupled{.heads = config_.heads,
+                               .kv_heads = config_.kv_heads,
+                               .size = config_.head_size,
+                               .rotated = layer.rope.width()};
+    couple_scores(module, parts.q, parts.k, coupled);
+    couple_values(module, parts.v, output, coupled);
+    return output;
   }
 
   ValueId mlp(const Module& module, ValueId x) const {

@@ -48,17 +48,17 @@ class LlamaBuilder {
       k = linear(module / "k_proj", x, config_.hidden, keys, Role::kAttentionK, kind_.qkv_bias);
       v = linear(module / "v_proj", x, config_.hidden, keys, Role::kAttentionV, kind_.qkv_bias);
     }
-    couple_norm(module, x, {q, k, v});
+    couple_norm(module, x);
     const DecoderConfig::Layer& layer = config_.layers.at(static_cast<std::size_t>(index));
     const CoupledHeads coupled{.heads = config_.heads,
                                .kv_heads = config_.kv_heads,
                                .size = config_.head_size,
                                .rotated = layer.rope.width()};
-    if (!kind_.head_norms) couple_scores(module, q, k, coupled);
     if (kind_.head_norms) {
       q = normalize_heads(module / "q_norm", q, config_.heads, config_.head_size, config_.norm);
       k = normalize_heads(module / "k_norm", k, config_.kv_heads, config_.head_size, config_.norm);
     }
+    couple_scores(module, q, k, coupled);
     const ValueId mixed = attend_cached(module, inputs_, q, k, v,
                                         {.layer = index,
                                          .heads = config_.heads,
@@ -88,7 +88,7 @@ class LlamaBuilder {
     const ValueId gated = module.op("Mul", {activate(module, gate, config_.activation), up});
     const ValueId down =
         linear(module / "down_proj", gated, width, config_.hidden, Role::kMlpDown, kind_.mlp_bias);
-    couple_norm(module, x, {gate, up});
+    couple_norm(module, x);
     couple_product(module, up, down);
     return down;
   }
