@@ -1,6 +1,6 @@
 #pragma once
 
-#include "base/lanes.h"
+#include "quantize/codecs/grid_lanes.h"
 #include "quantize/codecs/kernels.h"
 
 // For codec.isa.cc: kLanes blocks of a task side by side, one in each lane, and their way back to bytes.
@@ -14,13 +14,6 @@ struct Group {
   alignas(64) FloatLanes values[kMaxBlock];
   alignas(64) float padded[kLanes][kMaxBlock];
   const float* blocks[kLanes];
-};
-
-// What a block is encoded with: code = clamp(round(value / scale), lowest, highest) + zero_point.
-struct Grid {
-  FloatLanes scale;
-  FloatLanes lowest;
-  FloatLanes highest;
 };
 
 // Where the codes of a block go.

@@ -5,33 +5,6 @@
 namespace bantam::BANTAM_ISA_NAMESPACE {
 namespace {
 
-constexpr float kSmallestScale = 0x1p-24f;  // of float16
-constexpr float kLargestScale = 65504.0f;
-
-struct Range {
-  FloatLanes lowest;
-  FloatLanes highest;
-};
-
-Range range_of(const Group& group, int size) {
-  Range range = {group.values[0], group.values[0]};
-  for (int k = 1; k < size; ++k) {
-    range.lowest = smaller(range.lowest, group.values[k]);
-    range.highest = larger(range.highest, group.values[k]);
-  }
-  return range;
-}
-
-FloatLanes usable_scale(FloatLanes scale) {
-  const FloatLanes size =
-      smaller(larger(magnitude(scale), broadcast(kSmallestScale)), broadcast(kLargestScale));
-  return with_sign(round_to_fp16(size), scale);
-}
-
-inline FloatLanes code_of(FloatLanes value, FloatLanes inverse, FloatLanes lowest, FloatLanes highest) {
-  return round_to_even(smaller(larger(value * inverse, lowest), highest));
-}
-
 // Sums over a block for the codes of a grid. The best scale for given codes is product / squares (least
 // squares).
 struct Fit {
@@ -112,12 +85,6 @@ void enter(const Group& group, int size, const Candidate (&candidates)[4], Conte
   }
 }
 
-// The value of largest magnitude, kept away from 0 so that it can be divided by: below 2^-30 all codes are 0.
-FloatLanes extreme_of(const Range& range) {
-  const FloatLanes extreme = select(range.highest > -range.lowest, range.highest, range.lowest);
-  return with_sign(larger(magnitude(extreme), broadcast(0x1p-30f)), extreme);
-}
-
 template <int kBits>
 Grid plain_symmetric(const Range& range) {
   constexpr float kHalf = 1 << (kBits - 1);
@@ -176,7 +143,7 @@ Grid search_asymmetric4(const Group& group, int size, const Range& range) {
 
 template <int kBits, bool kSymmetric>
 Grid choose_grid(const Group& group, int size, bool search) {
-  const Range range = range_of(group, size);
+  const Range range = range_of(group.values, size);
   const Grid plain = kSymmetric ? plain_symmetric<kBits>(range) : plain_asymmetric<kBits>(range);
   if (kSymmetric && kBits == 8) return plain;
   if (kSymmetric && !search) return plain;
@@ -207,7 +174,7 @@ void encode_blocks(const BlockTask& task) {
     }
     transpose(group, size);
     Grid grid = choose_grid<kBits, kSymmetric>(group, size, task.search);
-    const Range range = range_of(group, size);
+    const Range range = range_of(group.values, size);
     grid.scale = select((range.lowest == 0.0f) & (range.highest == 0.0f), broadcast(1.0f), grid.scale);
     write_codes<kBits>(group, size, grid, places);
     const IntLanes zero_point = round_to_int(-grid.lowest);
