@@ -39,6 +39,7 @@ struct Arguments {
   bool asymmetric = false;
   bool no_canonical = false;
   std::optional<std::string> embeddings;
+  std::optional<std::string> method;
   std::vector<std::string> keep;
   std::vector<std::string> keep_roles;
   std::vector<std::string> compress;
@@ -55,6 +56,12 @@ struct Arguments {
 std::vector<Choice> role_choices() {
   std::vector<Choice> choices;
   for (const RoleInfo& entry : roles()) choices.push_back({std::string(entry.name), ""});
+  return choices;
+}
+
+std::vector<Choice> method_choices() {
+  std::vector<Choice> choices;
+  for (const MethodInfo& entry : methods()) choices.push_back({std::string(entry.name), std::string(entry.summary)});
   return choices;
 }
 
@@ -98,6 +105,7 @@ Recipe make_recipe(const Arguments& arguments) {
     if (arguments.block_size) variant.block_size = *arguments.block_size;
     if (arguments.asymmetric) variant.symmetric = false;
     if (arguments.embeddings) variant.fused_embeddings = *arguments.embeddings == "fused";
+    if (arguments.method) variant.method = method_from_name(*arguments.method);
     for (const std::string& pattern : arguments.keep) variant.rules.push_back({.role = {}, .match = pattern, .keep = true});
     for (const std::string& role : arguments.keep_roles) {
       for (const RoleInfo& entry : roles()) {
@@ -201,6 +209,9 @@ Action declare(Options& options) {
   options.add("--no-canonical", arguments->no_canonical,
               "Leave channels as the checkpoint scales them. By default gains, columns and rows that may be rescaled without "
               "changing the model are brought into one scaling first, so that quality does not depend on it.");
+  options.add("--method METHOD", arguments->method,
+              "How blocks choose codes and scales. Default: gptq with statistics, else search.",
+              {.choices = method_choices()});
   options.add("--keep LIST", arguments->keep, "Leave tensors whose names match these patterns (*, ?) in floating point.");
   options.add("--keep-role LIST", arguments->keep_roles, "Leave all weights of these roles in floating point.",
               {.choices = role_choices()});

@@ -21,6 +21,7 @@ namespace bantam {
 struct Measurements {
   CanonicalSources canonical;
   std::map<const TensorSource*, float> max_abs;
+  StatisticsPtr statistics;  // of the linears' inputs
 };
 
 struct PlannedVariant {

@@ -48,6 +48,7 @@ Variant read_variant(const Json& json) {
   variant.block_size = json.value("block_size", variant.block_size);
   variant.symmetric = json.value("symmetric", variant.symmetric);
   if (json.contains("embeddings")) variant.fused_embeddings = json["embeddings"].get<std::string>() == "fused";
+  if (json.contains("method")) variant.method = method_from_name(json["method"].get<std::string>());
   if (json.contains("rules")) {
     for (const Json& rule : json["rules"]) variant.rules.push_back(read_rule(rule));
   }
@@ -113,6 +114,7 @@ Json recipe_json(const Recipe& recipe) {
                   {"block_size", variant.block_size},
                   {"symmetric", variant.symmetric}};
     if (variant.fused_embeddings) entry["embeddings"] = *variant.fused_embeddings ? "fused" : "portable";
+    if (variant.method) entry["method"] = std::string(name(*variant.method));
     if (!variant.rules.empty()) {
       entry["rules"] = Json::array();
       for (const Rule& rule : variant.rules) entry["rules"].push_back(rule_json(rule));

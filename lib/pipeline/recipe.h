@@ -27,6 +27,7 @@ struct Recipe {
   bool hash_source = false;
 
   // How, not what: these never change a byte of the bundle.
+  std::int64_t stats_memory = 500'000'000;  // what calibration and its methods may hold at once
   int threads = 1;
   bool force = false;
 };

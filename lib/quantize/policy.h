@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "quantize/statistics.h"
 #include "quantize/variant.h"
 
 namespace bantam {
@@ -25,6 +26,8 @@ struct Decision {
   bool symmetric = true;         // kBlockwise
   // Stays with float activations where the dtype would quantize them, because of what it reads.
   bool spared = false;
+  Method method = Method::kSearch;  // kBlockwise
+  InputStatisticsPtr input = {};    // what the method needs of the linears' input, if anything
 };
 
 // What becomes of every weight under `variant`: the defaults (docs/quantization.md explains each), then the user's rules.
@@ -35,6 +38,11 @@ bool fused_lookup(const Graph& graph, const Variant& variant);
 
 // The layer that a tensor's name puts it into; -1: none.
 std::int64_t layer_of(std::string_view name);
+// Sets the method of every blockwise decision: the variant's, or else default_method(). Embeddings are searched, since
+// their rows meet no input; so are linears that calibration saw nothing of, which `notes` says. Throws a usage error
+// when the variant asks for a method that needs statistics and there are none.
+void choose_methods(const Graph& graph, const std::vector<WeightUses>& uses, const Variant& variant,
+                    const Statistics* statistics, std::vector<Decision>& decisions, std::vector<std::string>& notes);
 
 // Shell-style pattern with * and ?, over the whole text.
 bool glob_match(std::string_view pattern, std::string_view text);

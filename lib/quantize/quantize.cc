@@ -8,12 +8,15 @@
 
 namespace bantam {
 
-QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs& max_abs) {
+QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs& max_abs,
+                        const Calibrated& calibrated) {
   return with_context(name(variant.dtype), [&] {
     QuantizedGraph result{model, {}};
     result.graph.couplings.clear();  // they speak of the weights as they were
-    const std::vector<Decision> decisions = decide(model, find_uses(model), variant);
-    rewrite_quantized(result.graph, decisions, fused_lookup(model, variant));
+    const std::vector<WeightUses> uses = find_uses(model);
+    std::vector<Decision> decisions = decide(model, uses, variant);
+    choose_methods(model, uses, variant, calibrated.statistics.get(), decisions, result.notes);
+    rewrite_quantized(result.graph, decisions, fused_lookup(model, variant), calibrated.factors);
     if (const auto spared = std::ranges::count_if(decisions, &Decision::spared); spared > 0) {
       result.notes.push_back(fmt::format(
           "{} weights of gated layers (mlp_down) are 8-bit blocks that read float activations: what they read is a "

@@ -5,12 +5,20 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "quantize/methods/factor.h"
+#include "quantize/statistics.h"
 #include "quantize/variant.h"
 
 namespace bantam {
 
 // Largest magnitude of a weight, measured over its bytes; nothing when it was not measured.
 using MaxAbs = std::function<std::optional<float>(const TensorSource&)>;
+
+// What calibration found, and the memory that methods may use for what they derive from it.
+struct Calibrated {
+  StatisticsPtr statistics;  // null: nothing is known
+  FactorCachePtr factors;    // shared by all variants; needed with statistics
+};
 
 struct QuantizedGraph {
   Graph graph;
@@ -19,6 +27,7 @@ struct QuantizedGraph {
 
 // Rewrites the float32 graph of a model into `variant`. Reads no weight byte: codecs are attached, sources stay.
 // The result passes Graph::check().
-QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs& max_abs);
+QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs& max_abs,
+                        const Calibrated& calibrated = {});
 
 }  // namespace bantam

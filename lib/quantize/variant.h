@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/role.h"
+#include "quantize/method.h"
 
 namespace bantam {
 
@@ -62,6 +63,8 @@ struct Variant {
   // Embeddings in blocks by one operator (GatherBlockQuantized) or by several that run everywhere. Nothing: as
   // policy has it (fused_lookup()).
   std::optional<bool> fused_embeddings = {};
+  // How blockwise linears are quantized; nothing: default_method().
+  std::optional<Method> method = {};
   std::vector<Rule> rules = {};
 };
 

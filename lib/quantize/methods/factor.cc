@@ -46,13 +46,13 @@ Factor::Factor(const InputStatistics& input) {
 
 void Factor::decompose(std::int64_t width) {
   const std::int64_t padded = padded_columns(width);
-  feedback_.resize(index(triangle_row(padded)));
+  feedback_.resize(index(feedback_row(padded)));
   const MethodKernels& kernels = method_kernels();
   std::vector<double> coefficients(index(padded * kColumnStep)), rows(index(kColumnStep * padded));
   // Columns of R from the last to the first; column j lies in row j of the triangle.
   for (std::int64_t panel = padded - kColumnStep; panel >= 0; panel -= kColumnStep) {
     for (std::int64_t k = panel + kColumnStep; k < padded; ++k) {
-      const float* row = feedback_.data() + triangle_row(k) + panel;
+      const float* row = feedback_.data() + feedback_row(k) + panel;
       std::copy(row, row + kColumnStep, coefficients.data() + k * kColumnStep);
     }
     kernels.eliminate(hessian_.data(), feedback_.data(), coefficients.data(), panel, padded, rows.data());
@@ -67,12 +67,12 @@ void Factor::decompose(std::int64_t width) {
         const double factor = row[panel + other];
         for (std::int64_t i = 0; i <= panel + other; ++i) target[i] -= row[i] * factor;
       }
-      float* stored = feedback_.data() + triangle_row(panel + j);
+      float* stored = feedback_.data() + feedback_row(panel + j);
       for (std::int64_t i = 0; i <= panel + j; ++i) stored[i] = static_cast<float>(row[i]);
     }
   }
   for (std::int64_t j = 0; j < padded; ++j) {
-    float* row = feedback_.data() + triangle_row(j);
+    float* row = feedback_.data() + feedback_row(j);
     const float inverse = 1.0f / row[j];
     for (std::int64_t i = 0; i < j; ++i) row[i] *= inverse;
   }
@@ -80,7 +80,7 @@ void Factor::decompose(std::int64_t width) {
 
 std::int64_t Factor::bytes(std::int64_t width) {
   const std::int64_t padded = padded_columns(width);
-  return (padded * padded + triangle_row(padded) + width) * static_cast<std::int64_t>(sizeof(float));
+  return (padded * padded + feedback_row(padded) + width) * static_cast<std::int64_t>(sizeof(float));
 }
 
 std::shared_ptr<FactorCache::Entry> FactorCache::entry(const InputStatisticsPtr& input) {

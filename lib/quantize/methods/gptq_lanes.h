@@ -46,14 +46,14 @@ inline void feed_back(const GptqRow& row, std::int64_t begin, std::int64_t end, 
     FloatLanes sums[8];
     for (int j = 0; j < 8; ++j) sums[j] = row.values[panel + j];
     look_back(
-        row.differences, 0, panel, [&](int j) { return triangle + triangle_row(panel + j); }, sums);
+        row.differences, 0, panel, [&](int j) { return triangle + feedback_row(panel + j); }, sums);
     for (int j = 0; j < 8; ++j) {
       const FloatLanes code = code_of(sums[j], inverse, grid.lowest, grid.highest);
       const FloatLanes difference = row.values[panel + j] - code * grid.scale;
       row.codes[panel + j] = code;
       row.differences[panel + j] = difference;
       for (int later = j + 1; later < 8; ++later) {
-        sums[later] += difference * triangle[triangle_row(panel + later) + panel + j];
+        sums[later] += difference * triangle[feedback_row(panel + later) + panel + j];
       }
     }
   }

@@ -22,7 +22,7 @@ struct FactorView {
 };
 
 // Where row j of a triangle of padded rows begins.
-constexpr std::int64_t triangle_row(std::int64_t j) {
+constexpr std::int64_t feedback_row(std::int64_t j) {
   const std::int64_t panel = j / kColumnStep;
   return kColumnStep * (kColumnStep * (panel * (panel + 1) / 2) + (j % kColumnStep) * (panel + 1));
 }

@@ -22,8 +22,9 @@ CodecPtr hqq_codec(const BlockwiseOptions& options);
 // GPTQ (see Factor) with static groups: each block's grid is fixed beforehand, by the weighted search on the damped
 // diagonal of the Hessian. Then two passes of coordinate descent over d H d^T: per block the best scale for its codes
 // (a least-squares refit, rounded to float16), then each code in turn to its best value given all others; no step
-// raises the form. Columns are rounded in their own order: act-order gains nothing at these block sizes
+// raises the form (`passes` 0 stops after the rounding). Columns are rounded in their own order: act-order gains nothing at these block sizes
 // (docs/quantization.md). Rows of zeros, and inputs that are always zero, are exact.
-CodecPtr gptq_codec(const BlockwiseOptions& options, const InputStatisticsPtr& input, FactorCachePtr factors);
+CodecPtr gptq_codec(const BlockwiseOptions& options, const InputStatisticsPtr& input, FactorCachePtr factors,
+                    int passes = 2);
 
 }  // namespace bantam

@@ -22,7 +22,7 @@ void eliminate(const float* hessian, const float* triangle, const double* coeffi
       DoubleLanes sums[8];
       for (int j = 0; j < 8; ++j) sums[j] = load_double(hessian + (panel + half + j) * padded + i);
       for (std::int64_t k = end; k < padded; ++k) {
-        const DoubleLanes row = load_double(triangle + triangle_row(k) + i);
+        const DoubleLanes row = load_double(triangle + feedback_row(k) + i);
         const double* factors = coefficients + k * kColumnStep + half;
         for (int j = 0; j < 8; ++j) sums[j] -= row * factors[j];
       }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "graph/builder.h"
 #include "quantize/codec.h"
+#include "quantize/methods/methods.h"
 #include "quantize/schemes/rewriter.h"
 #include "quantize/schemes/schemes.h"
 
@@ -21,7 +22,26 @@ struct QuantizedWeight {
   ValueId zero_points = kNoValue;
 };
 
-CodecPtr codec_for(const Decision& decision) {
+CodecPtr blockwise_codec_for(const Decision& decision, const FactorCachePtr& factors) {
+  const BlockwiseOptions options = {.bits = decision.bits,
+                                    .block_size = static_cast<int>(decision.block_size),
+                                    .symmetric = decision.symmetric,
+                                    .search = decision.method != Method::kRtn};
+  switch (decision.method) {
+    case Method::kRtn:
+    case Method::kSearch:
+      return blockwise_codec(options);
+    case Method::kWeighted:
+      return weighted_codec(options, decision.input);
+    case Method::kHqq:
+      return hqq_codec(options);
+    case Method::kGptq:
+      return gptq_codec(options, decision.input, factors);
+  }
+  BANTAM_ASSERT(false);
+}
+
+CodecPtr codec_for(const Decision& decision, const FactorCachePtr& factors) {
   switch (decision.scheme) {
     case Scheme::kFloat:
       return float_codec();
@@ -30,17 +50,15 @@ CodecPtr codec_for(const Decision& decision) {
     case Scheme::kDynamicUint8:
       return uint8_channel_codec();
     case Scheme::kBlockwise:
-      return blockwise_codec({.bits = decision.bits,
-                              .block_size = static_cast<int>(decision.block_size),
-                              .symmetric = decision.symmetric});
+      return blockwise_codec_for(decision, factors);
   }
   BANTAM_ASSERT(false);
 }
 
-QuantizedWeight attach(Graph& graph, Weight& weight, const Decision& decision) {
+QuantizedWeight attach(Graph& graph, Weight& weight, const Decision& decision, const FactorCachePtr& factors) {
   const TensorSpec& spec = weight.source->spec();
   QuantizedWeight result{decision, spec.rows(), spec.width()};
-  weight.codec = codec_for(decision);
+  weight.codec = codec_for(decision, factors);
   const std::vector<PartSpec> parts = weight.codec->parts(spec);
   BANTAM_ASSERT(parts.size() == 2 || parts.size() == 3);
   const auto attach_part = [&](const PartSpec& part) {
@@ -233,12 +251,13 @@ class Pass {
 
 }  // namespace
 
-void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions, bool fused_lookup) {
+void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions, bool fused_lookup,
+                       const FactorCachePtr& factors) {
   std::map<ValueId, QuantizedWeight> quantized;
   for (std::size_t i = 0; i < graph.weights.size(); ++i) {
     if (decisions[i].scheme == Scheme::kFloat) continue;
     const ValueId original = graph.weights[i].parts.at(0).values.at(0);
-    quantized.emplace(original, attach(graph, graph.weights[i], decisions[i]));
+    quantized.emplace(original, attach(graph, graph.weights[i], decisions[i], factors));
   }
   Pass(graph, std::move(quantized), fused_lookup).run();
 }

@@ -10,8 +10,10 @@
 namespace bantam {
 
 // Replaces every linear and embedding whose weight is decided to be quantized, and attaches the codecs.
-// `fused_lookup`: embeddings by GatherBlockQuantized, where their rows are whole blocks.
-void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions, bool fused_lookup);
+// `fused_lookup`: embeddings by GatherBlockQuantized, where their rows are whole blocks. `factors` is for decisions whose
+// method is GPTQ.
+void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions, bool fused_lookup,
+                       const FactorCachePtr& factors);
 
 // Turns a float32 graph into float16: weights stored as halves, every float edge half, graph inputs and outputs
 // float32 as before. Weights whose values do not fit (max_abs > 65504) stay float32, with the node that
