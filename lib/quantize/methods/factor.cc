@@ -40,7 +40,6 @@ Factor::Factor(const InputStatistics& input) {
       value = static_cast<float>(value / mean + (row == k ? kDamping : 0.0));
     }
   }
-  for (std::int64_t k = 0; k < width; ++k) weights_.push_back(hessian_[index(k * padded + k)]);
   decompose(width);
 }
 
@@ -73,6 +72,7 @@ void Factor::decompose(std::int64_t width) {
   }
   for (std::int64_t j = 0; j < padded; ++j) {
     float* row = feedback_.data() + feedback_row(j);
+    if (j < width) weights_.push_back(row[j] * row[j]);
     const float inverse = 1.0f / row[j];
     for (std::int64_t i = 0; i < j; ++i) row[i] *= inverse;
   }

@@ -23,7 +23,7 @@ class Factor {
   explicit Factor(const InputStatistics& input);
 
   FactorView view() const { return {hessian_.data(), feedback_.data()}; }
-  // [width], the damped diagonal over its mean.
+  // [width], R_jj^2: what an error in column j costs once the columns after it have made up for what they can.
   const std::vector<float>& weights() const { return weights_; }
 
   static std::int64_t bytes(std::int64_t width);

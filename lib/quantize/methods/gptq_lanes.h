@@ -28,33 +28,76 @@ struct GptqRow {
   FloatLanes* codes;        // [padded], relative to the zero point
   FloatLanes* gradients;    // [block]: of half the quadratic form
   FloatLanes* products;     // [block]
+  FloatLanes* spare;        // [block]
   Grid* grids;              // of every block
 };
 
-// The grid of a block is fixed before its columns are rounded: by the weighted search over its values.
-inline Grid block_grid(const MethodTask& task, const FloatLanes* values, std::int64_t begin, std::int64_t end) {
-  alignas(64) float weights[256];
-  for (std::int64_t k = begin; k < end; ++k) weights[k - begin] = k < task.width ? task.weights[k] : 0.0f;
-  return choose_weighted(values, weights, static_cast<int>(end - begin), task.bits, task.symmetric);
-}
+// What one block becomes with one grid.
+struct BlockTrial {
+  FloatLanes* codes;        // [block]
+  FloatLanes* differences;  // [block]
+  FloatLanes loss;          // sum of (d R)_j^2 over its columns: final, whatever later columns do
+};
 
-// Rounds the columns of one block, each after what all columns before it owe to it.
-inline void feed_back(const GptqRow& row, std::int64_t begin, std::int64_t end, const Grid& grid) {
+// Rounds the columns of a block one after the other. `targets` holds what the blocks before it make of its values.
+inline void round_block(const GptqRow& row, std::int64_t begin, std::int64_t size, const FloatLanes* targets,
+                        const Grid& grid, BlockTrial& trial) {
   const float* triangle = row.task.factor.feedback;
   const FloatLanes inverse = 1.0f / grid.scale;
-  for (std::int64_t panel = begin; panel < end; panel += 8) {
+  trial.loss = FloatLanes{};
+  for (std::int64_t panel = 0; panel < size; panel += 8) {
     FloatLanes sums[8];
-    for (int j = 0; j < 8; ++j) sums[j] = row.values[panel + j];
+    for (int j = 0; j < 8; ++j) sums[j] = targets[panel + j];
     look_back(
-        row.differences, 0, panel, [&](int j) { return triangle + feedback_row(panel + j); }, sums);
+        trial.differences, 0, panel, [&](int j) { return triangle + feedback_row(begin + panel + j) + begin; }, sums);
     for (int j = 0; j < 8; ++j) {
+      const std::int64_t column = begin + panel + j;
       const FloatLanes code = code_of(sums[j], inverse, grid.lowest, grid.highest);
-      const FloatLanes difference = row.values[panel + j] - code * grid.scale;
-      row.codes[panel + j] = code;
-      row.differences[panel + j] = difference;
+      const FloatLanes decoded = code * grid.scale, missed = sums[j] - decoded;
+      const FloatLanes difference = row.values[column] - decoded;
+      trial.codes[panel + j] = code;
+      trial.differences[panel + j] = difference;
+      if (column < row.task.width) trial.loss += missed * missed * row.task.weights[column];
       for (int later = j + 1; later < 8; ++later) {
-        sums[later] += difference * triangle[feedback_row(panel + later) + panel + j];
+        sums[later] += difference * triangle[feedback_row(begin + panel + later) + column];
       }
+    }
+  }
+}
+
+// Chooses the grid of one block, for what the blocks before it have made of its values, and rounds its columns. The
+// weighted search proposes; what feedback inside the block makes of it is tried for some scales around.
+inline void feed_back(const GptqRow& row, std::int64_t begin, std::int64_t end, Grid& grid) {
+  constexpr float kAround[] = {0.88f, 0.91f, 0.94f, 0.97f, 1.03f, 1.06f, 1.09f};
+  const float* triangle = row.task.factor.feedback;
+  const std::int64_t size = end - begin;
+  FloatLanes* targets = row.gradients;
+  for (std::int64_t panel = 0; panel < size; panel += 8) {
+    for (int j = 0; j < 8; ++j) targets[panel + j] = row.values[begin + panel + j];
+    look_back(
+        row.differences, 0, begin, [&](int j) { return triangle + feedback_row(begin + panel + j); },
+        targets + panel);
+  }
+  alignas(64) float weights[256];
+  for (std::int64_t k = begin; k < end; ++k) {
+    weights[k - begin] = k < row.task.width ? row.task.weights[k] : 0.0f;
+  }
+  const Grid found =
+      choose_weighted(targets, weights, static_cast<int>(size), row.task.bits, row.task.symmetric);
+  grid = found;
+  BlockTrial best = {row.codes + begin, row.differences + begin, {}};
+  round_block(row, begin, size, targets, grid, best);
+  for (const float factor : kAround) {
+    const float near = row.task.bits == 8 ? 1.0f + (factor - 1.0f) * 0.0625f : factor;
+    const Grid tried = {usable_scale(found.scale * near), found.lowest, found.highest};
+    BlockTrial trial = {row.products, row.spare, {}};
+    round_block(row, begin, size, targets, tried, trial);
+    const IntLanes better = trial.loss < best.loss;
+    best.loss = select(better, trial.loss, best.loss);
+    grid.scale = select(better, tried.scale, grid.scale);
+    for (std::int64_t k = 0; k < size; ++k) {
+      best.codes[k] = select(better, trial.codes[k], best.codes[k]);
+      best.differences[k] = select(better, trial.differences[k], best.differences[k]);
     }
   }
 }
@@ -120,12 +163,12 @@ void quantize_gptq(const MethodTask& task) {
                        memory + 2 * padded,
                        memory + 3 * padded,
                        memory + 3 * padded + 256,
-                       reinterpret_cast<Grid*>(memory + 3 * padded + 512)};
+                       memory + 3 * padded + 512,
+                       reinterpret_cast<Grid*>(memory + 3 * padded + 768)};
   for (std::int64_t first = 0; first < task.row_count; first += kLanes) {
     load_rows(task, first, row.values);
     for (std::int64_t block = 0; block < blocks; ++block) {
       const std::int64_t begin = block * task.block_size, end = block_end(task, begin);
-      row.grids[block] = block_grid(task, row.values + begin, begin, end);
       feed_back(row, begin, end, row.grids[block]);
     }
     for (int pass = 0; pass < task.passes; ++pass) {

@@ -46,8 +46,8 @@ struct MethodTask {
 };
 
 constexpr std::int64_t method_scratch(std::int64_t width) {
-  // Values, differences, codes and grids of a lane group, and two blocks; then what aligns them.
-  return (3 * padded_columns(width) + 3 * padded_columns(width) / kColumnStep + 512 + 1) * kMostLanes;
+  // Values, differences, codes and grids of a lane group, and three blocks; then what aligns them.
+  return (3 * padded_columns(width) + 3 * padded_columns(width) / kColumnStep + 768 + 1) * kMostLanes;
 }
 
 // The inner loops of the methods, one table per instruction-set level. A row lives in one lane and no sum crosses

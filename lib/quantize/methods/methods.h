@@ -19,12 +19,13 @@ CodecPtr weighted_codec(const BlockwiseOptions& options, const InputStatisticsPt
 // least l_0.7 error stays; the scale is refitted afterwards; without zero points the same splitting fits the scale.
 CodecPtr hqq_codec(const BlockwiseOptions& options);
 
-// GPTQ (see Factor) with static groups: each block's grid is fixed beforehand, by the weighted search on the damped
-// diagonal of the Hessian. Then two passes of coordinate descent over d H d^T: per block the best scale for its codes
-// (a least-squares refit, rounded to float16), then each code in turn to its best value given all others; no step
-// raises the form (`passes` 0 stops after the rounding). Columns are rounded in their own order: act-order gains nothing at these block sizes
+// GPTQ (see Factor). Each block's grid is fixed before its first column is rounded: the weighted search proposes one
+// for the values as the blocks before have left them, and of seven more scales around it the one stays with which
+// feedback inside the block loses least. Then `passes` of coordinate descent over d H d^T: per block the best scale
+// for its codes (a least-squares refit, rounded to float16), then each code in turn to its best value given all
+// others; no step raises the form (`passes` 0 stops after the rounding). Columns are rounded in their own order: act-order gains nothing at these block sizes
 // (docs/quantization.md). Rows of zeros, and inputs that are always zero, are exact.
 CodecPtr gptq_codec(const BlockwiseOptions& options, const InputStatisticsPtr& input, FactorCachePtr factors,
-                    int passes = 2);
+                    int passes = 3);
 
 }  // namespace bantam
