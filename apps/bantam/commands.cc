@@ -7,6 +7,7 @@ namespace bantam {
 
 // The one list of commands, in the order of help and documentation.
 extern const Command convert_command;
+extern const Command calibrate_command;
 extern const Command inspect_command;
 extern const Command run_command;
 extern const Command bench_command;
@@ -16,9 +17,9 @@ extern const Command completion_command;
 extern const Command man_command;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array kCommands{&convert_command,    &inspect_command,  &run_command,
-                                        &bench_command,      &evaluate_command, &compare_command,
-                                        &completion_command, &man_command};
+  static constexpr std::array kCommands{&convert_command, &calibrate_command, &inspect_command,
+                                        &run_command,     &bench_command,     &evaluate_command,
+                                        &compare_command, &completion_command, &man_command};
   return kCommands;
 }
 

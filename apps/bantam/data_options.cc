@@ -50,7 +50,10 @@ std::map<std::string, std::string> mapping(std::string_view option, const std::v
 
 }  // namespace
 
-void declare_data(Options& options, DataOptions& data) {
+namespace {
+
+// What both lists of options begin with.
+void declare_columns(Options& options, TextOptions& data) {
   options.group("Data");
   std::vector<Choice> formats;
   for (const DatasetFormat& format : dataset_formats()) {
@@ -61,20 +64,17 @@ void declare_data(Options& options, DataOptions& data) {
   options.add("--columns LIST", data.columns,
               "Which column a field is read from: text=review,label=stars. Fields: id, text, pair, label, words, tags, "
               "answers; columns of files without header are 1, 2, ... Common names are found without this.");
-  options.add("--labels LIST", data.labels,
-              "What the data call a class, and what the model calls it: pos=POSITIVE,neg=NEGATIVE.");
-  options.add("--metric NAME", data.metric,
-              "Score: accuracy, f1, f1-macro, matthews (classes); f1 (entities); f1, exact-match (answers); spearman, "
-              "pearson, ndcg@10, mrr@10 (embeddings, rerankers); perplexity (text generation). Default: the first of the task.");
+}
+
+void declare_amount(Options& options, TextOptions& data, std::string seed_help) {
   options.add("--limit N", data.limit, "Use at most N examples, drawn by the seed. Default: all.", {.min = 1});
-  options.add("--seed N", data.seed, "Of samples and bootstrap. Default: 0.", {.min = 0});
+  options.add("--seed N", data.seed, std::move(seed_help), {.min = 0});
   options.add("--max-length N", data.max_length,
               "Cut texts to so many tokens. Default: what the model takes, at most 512 (question answering: 384).",
               {.min = 2, .max = 1 << 20});
-  options.add("--stride N", data.stride,
-              "Text generation: tokens that windows move by. Default: --max-length, windows that do not overlap; less "
-              "gives each token more context and takes longer.",
-              {.min = 1, .max = 1 << 20});
+}
+
+void declare_reading(Options& options, TextOptions& data) {
   options.add("--header WORD", data.header, "Whether CSV and TSV begin with a header line.",
               {.choices = choices(kHeaders)});
   options.add("--quotes WORD", data.quotes, "Whether fields of CSV and TSV are quoted.",
@@ -83,17 +83,50 @@ void declare_data(Options& options, DataOptions& data) {
   options.add("--unit WORD", data.unit, "What one example of a plain text file is.", {.choices = choices(kUnits)});
 }
 
+DatasetOptions dataset_of(const TextOptions& data) {
+  DatasetOptions options;
+  options.format = data.format;
+  options.columns = mapping("--columns", data.columns);
+  options.header = value_of(kHeaders, data.header);
+  options.quotes = value_of(kQuotes, data.quotes);
+  options.charset = value_of(kEncodings, data.encoding);
+  options.unit = value_of(kUnits, data.unit);
+  options.limit = data.limit;
+  options.seed = static_cast<std::uint64_t>(data.seed);
+  return options;
+}
+
+}  // namespace
+
+void declare_texts(Options& options, TextOptions& texts) {
+  declare_columns(options, texts);
+  declare_amount(options, texts, "Of the sample that --limit draws. Default: 0.");
+  declare_reading(options, texts);
+}
+
+CalibrationDataOptions calibration_data(const TextOptions& texts, const std::filesystem::path& file) {
+  return {file, dataset_of(texts), texts.max_length};
+}
+
+void declare_data(Options& options, DataOptions& data) {
+  declare_columns(options, data);
+  options.add("--labels LIST", data.labels,
+              "What the data call a class, and what the model calls it: pos=POSITIVE,neg=NEGATIVE.");
+  options.add("--metric NAME", data.metric,
+              "Score: accuracy, f1, f1-macro, matthews (classes); f1 (entities); f1, exact-match (answers); spearman, "
+              "pearson, ndcg@10, mrr@10 (embeddings, rerankers); perplexity (text generation). Default: the first of the task.");
+  declare_amount(options, data, "Of samples and bootstrap. Default: 0.");
+  options.add("--stride N", data.stride,
+              "Text generation: tokens that windows move by. Default: --max-length, windows that do not overlap; less "
+              "gives each token more context and takes longer.",
+              {.min = 1, .max = 1 << 20});
+  declare_reading(options, data);
+}
+
 EvaluationTaskOptions evaluation_data(const DataOptions& data, const std::filesystem::path& file) {
   EvaluationTaskOptions options;
   options.data = file;
-  options.dataset.format = data.format;
-  options.dataset.columns = mapping("--columns", data.columns);
-  options.dataset.header = value_of(kHeaders, data.header);
-  options.dataset.quotes = value_of(kQuotes, data.quotes);
-  options.dataset.charset = value_of(kEncodings, data.encoding);
-  options.dataset.unit = value_of(kUnits, data.unit);
-  options.dataset.limit = data.limit;
-  options.dataset.seed = static_cast<std::uint64_t>(data.seed);
+  options.dataset = dataset_of(data);
   options.metric = data.metric;
   options.renames = mapping("--labels", data.labels);
   options.max_length = data.max_length;
