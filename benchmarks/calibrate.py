@@ -41,7 +41,7 @@ def main():
         lines = pathlib.Path(options.data).read_text().splitlines()
         for texts in options.texts:
             data = folder / f"{texts}.tsv"
-            data.write_text("\n".join(lines[:texts + 1]) + "\n")
+            data.write_text("\n".join(lines[:texts]) + "\n")
             runs = [measured([options.bantam, "calibrate", model, "--data", data, "--what", options.what, "-q", "-f",
                               "-o", folder / "stats"]) for _ in range(5)]
             wall, cpu, memory = min(runs)

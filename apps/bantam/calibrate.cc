@@ -16,6 +16,7 @@
 #include "command.h"
 #include "convert/lora/adapter.h"
 #include "data_options.h"
+#include "quantize/canonical.h"
 
 namespace bantam {
 namespace {
@@ -30,6 +31,7 @@ struct Arguments {
   std::optional<std::string> part;
   ByteSize stats_memory{CalibrateOptions{}.stats_memory};
   std::optional<int> threads;
+  bool no_canonical = false;
   bool force = false;
   TextOptions text;
 };
@@ -109,10 +111,14 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   if (arguments.adapter) merge_adapter(checkpoint, *arguments.adapter);
   std::optional<Task> task;
   if (arguments.task) task = parse_task(*arguments.task);
-  const ModelGraph model = build_model(checkpoint, task);
+  ModelGraph model = build_model(checkpoint, task);
   const CalibrationTexts texts = load_calibration_texts(
       checkpoint, model, calibration_data(arguments.text, *arguments.data), options.threads);
   with_context(checkpoint.directory.string(), [&] {
+    if (!arguments.no_canonical) {
+      const CanonicalSources sources = canonical_sources(model.graph, options.threads, console.progress);
+      model.graph = sources.apply(model.graph, CanonicalForm::kFull);
+    }
     calibrate(model, checkpoint.config, texts, options, output.file(), console.progress);
   });
   output.commit();
@@ -143,6 +149,8 @@ Action declare(Options& options) {
   options.add("--task TASK", arguments->task, "Overrides the task that config.json states.", {.choices = task_choices()});
   options.add("--adapter SOURCE", arguments->adapter, "Merge a LoRA adapter first, as convert does.",
               {.completes = Completes::kDirectories});
+  options.add("--no-canonical", arguments->no_canonical,
+              "Leave channels as the checkpoint scales them: for convert --no-canonical.");
   options.group("Running");
   options.add("--stats-memory SIZE", arguments->stats_memory,
               "Memory for Hessians; the model runs once for every wave of layers that fits. Default: 500MB.");

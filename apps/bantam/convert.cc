@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/units.h"
 #include "base/file.h"
+#include "calibration_flags.h"
 #include "choices.h"
 #include "command.h"
 #include "data_options.h"
@@ -49,6 +50,7 @@ struct Arguments {
   bool force = false;
   bool json = false;
   std::optional<std::filesystem::path> evaluate;
+  CalibrationFlags calibration;
   DataOptions data;
   GateOptions gates;
 };
@@ -113,6 +115,7 @@ Recipe make_recipe(const Arguments& arguments) {
       }
     }
   }
+  apply_calibration(arguments.calibration, arguments.data, arguments.evaluate, recipe);
   if (recipe.source.empty()) fail_usage("convert: SOURCE is missing; name a checkpoint folder or a hub id");
   if (recipe.output.empty() && !arguments.dry_run) fail_usage("convert: --output is missing; say where the bundle goes");
   return recipe;
@@ -215,6 +218,7 @@ Action declare(Options& options) {
   options.add("--keep LIST", arguments->keep, "Leave tensors whose names match these patterns (*, ?) in floating point.");
   options.add("--keep-role LIST", arguments->keep_roles, "Leave all weights of these roles in floating point.",
               {.choices = role_choices()});
+  declare_calibration(options, arguments->calibration);
   options.group("Bundle");
   options.add("--shard-size SIZE", arguments->shard_size, "Largest external data file. Default: 32MiB.");
   options.add("--compress LIST", arguments->compress, "Pre-compressed twins of large files.", {.choices = compression_choices()});

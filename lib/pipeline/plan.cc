@@ -15,7 +15,8 @@ namespace bantam {
 namespace {
 
 PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe, const MaxAbs& max_abs,
-                            const Calibrated& calibrated, std::vector<std::string>& notes) {
+                            Calibrated calibrated, const Measurements& measured, std::vector<std::string>& notes) {
+  if (variant.static_int8) calibrated.ranges = measured.ranges.at(variant.static_int8->ranges);
   QuantizedGraph quantized = quantize(model, variant, max_abs, calibrated);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
   for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
@@ -63,7 +64,7 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   const Calibrated calibrated{measured.statistics, std::make_shared<FactorCache>(recipe.stats_memory)};
   for (const Variant& variant : recipe.variants) {
     const Graph scaled = measured.canonical.apply(plan.model.graph, canonical_form(variant));
-    plan.variants.push_back(plan_variant(scaled, variant, recipe, max_abs, calibrated, plan.notes));
+    plan.variants.push_back(plan_variant(scaled, variant, recipe, max_abs, calibrated, measured, plan.notes));
   }
   plan.small_files = collect_small_files(plan.checkpoint, plan.notes);
   std::vector<SessionFile> sessions;

@@ -17,11 +17,12 @@
 
 namespace bantam {
 
-// What was measured over weight bytes before planning; empty when nothing needed it.
+// What was measured over weight bytes and by calibration before planning; empty when nothing needed it.
 struct Measurements {
   CanonicalSources canonical;
   std::map<const TensorSource*, float> max_abs;
   StatisticsPtr statistics;  // of the linears' inputs
+  std::map<std::string, ActivationRanges, std::less<>> ranges;  // by the name of the picker, as variants have it
 };
 
 struct PlannedVariant {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "calibrate/ranges/range_picker.h"
 #include "pipeline/schemas.h"
 #include "shard/compress.h"
 #include "shard/layout.h"
@@ -43,12 +44,20 @@ Rule read_rule(const Json& json) {
   return rule;
 }
 
+StaticInt8 read_static(const Json& json) {
+  StaticInt8 settings;
+  settings.ranges = json.value("ranges", settings.ranges);
+  if (json.value("format", "qdq") == "qoperator") settings.format = QuantFormat::kQOperator;
+  return settings;
+}
+
 Variant read_variant(const Json& json) {
   Variant variant{.dtype = *dtype_from_name(json.at("dtype").get<std::string>())};
   variant.block_size = json.value("block_size", variant.block_size);
   variant.symmetric = json.value("symmetric", variant.symmetric);
   if (json.contains("embeddings")) variant.fused_embeddings = json["embeddings"].get<std::string>() == "fused";
   if (json.contains("method")) variant.method = method_from_name(json["method"].get<std::string>());
+  if (json.contains("static")) variant.static_int8 = read_static(json["static"]);
   if (json.contains("rules")) {
     for (const Json& rule : json["rules"]) variant.rules.push_back(read_rule(rule));
   }
@@ -65,6 +74,7 @@ void apply_recipe(const Json& json, Recipe& recipe) {
   check_schema("recipe.schema.json", json);
   recipe.source = json.value("source", recipe.source);
   recipe.adapter = json.value("adapter", recipe.adapter);
+  if (json.contains("stats")) recipe.stats = json["stats"].get<std::string>();
   if (json.contains("output")) recipe.output = json["output"].get<std::string>();
   if (json.contains("task")) recipe.task = parse_task(json["task"].get<std::string>());
   if (json.contains("shard_size")) recipe.shard_bytes = read_size(json["shard_size"]);
@@ -76,6 +86,11 @@ void apply_recipe(const Json& json, Recipe& recipe) {
     recipe.variants.clear();
     for (const Json& variant : json["variants"]) recipe.variants.push_back(read_variant(variant));
   }
+}
+
+Json static_json(const StaticInt8& settings) {
+  return {{"ranges", find_range_picker(settings.ranges).name},
+          {"format", settings.format == QuantFormat::kQdq ? "qdq" : "qoperator"}};
 }
 
 Json rule_json(const Rule& rule) {
@@ -115,6 +130,7 @@ Json recipe_json(const Recipe& recipe) {
                   {"symmetric", variant.symmetric}};
     if (variant.fused_embeddings) entry["embeddings"] = *variant.fused_embeddings ? "fused" : "portable";
     if (variant.method) entry["method"] = std::string(name(*variant.method));
+    if (variant.static_int8) entry["static"] = static_json(*variant.static_int8);
     if (!variant.rules.empty()) {
       entry["rules"] = Json::array();
       for (const Rule& rule : variant.rules) entry["rules"].push_back(rule_json(rule));
@@ -134,6 +150,7 @@ Json recipe_json(const Recipe& recipe) {
 void check_recipe(const Recipe& recipe) {
   if (recipe.source.empty()) fail_usage("no source: name a checkpoint folder or a hub id");
   if (recipe.variants.empty()) fail_usage("no dtype: name at least one with --dtype");
+  if (!recipe.stats.empty() && recipe.calibrate) fail_usage("--stats and --calibrate: one of them is enough");
   if (recipe.shard_bytes < 64 * 1024 || recipe.shard_bytes > kMaxFileBytes) {
     fail_usage("shards of {}; 64KiB to 1GiB were expected", format_bytes(recipe.shard_bytes));
   }
@@ -142,6 +159,12 @@ void check_recipe(const Recipe& recipe) {
     for (std::size_t j = 0; j < i; ++j) {
       if (recipe.variants[j].dtype == variant.dtype)
         fail_usage("dtype {} is named twice", name(variant.dtype));
+    }
+    if (variant.static_int8) {
+      find_range_picker(variant.static_int8->ranges);
+      if (variant.dtype != DtypeName::kQ8 && variant.dtype != DtypeName::kInt8) {
+        fail_usage("{}: only q8 and int8 have a static form", name(variant.dtype));
+      }
     }
     const std::int64_t block = variant.block_size;
     if (block < 16 || block > 256 || (block & (block - 1)) != 0) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,9 +10,12 @@
 
 #include "base/json.h"
 #include "convert/architecture.h"
+#include "pipeline/calibrate/texts.h"
 #include "quantize/variant.h"
 
 namespace bantam {
+
+struct AccuracyGoal;  // pipeline/calibrate/accuracy_control.h
 
 // Everything that determines a bundle. The same recipe, source and version give the same bytes.
 struct Recipe {
@@ -25,6 +29,10 @@ struct Recipe {
   bool canonical = true;  // bring channels into one scaling first (quantize/canonical.h)
   bool allow_nonfinite = false;
   bool hash_source = false;
+  // What calibration found: a file of statistics, or texts to calibrate with. At most one of them.
+  std::filesystem::path stats;
+  std::optional<CalibrationDataOptions> calibrate;
+  std::shared_ptr<const AccuracyGoal> goal;  // what static variants may lose; null: whatever it is
 
   // How, not what: these never change a byte of the bundle.
   std::int64_t stats_memory = 500'000'000;  // what calibration and its methods may hold at once

@@ -13,6 +13,8 @@
 #include "base/units.h"
 #include "convert/lora/adapter.h"
 #include "pipeline/bundle_files.h"
+#include "pipeline/calibrate/accuracy_control.h"
+#include "pipeline/calibrate/measure_activations.h"
 #include "pipeline/digest_files.h"
 #include "pipeline/measure.h"
 #include "pipeline/model_card.h"
@@ -251,7 +253,8 @@ class BundleWriter {
 
 }  // namespace
 
-Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress) {
+Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress) {
+  Recipe recipe = wanted;
   check_recipe(recipe);
   Checkpoint checkpoint = open_checkpoint(recipe.source);
   if (!recipe.adapter.empty()) merge_adapter(checkpoint, recipe.adapter);
@@ -263,6 +266,15 @@ Plan plan_bundle(const Recipe& recipe, bool measure_weights, Progress& progress)
       with_context(name(variant.dtype), [&] { decide(model.graph, find_uses(model.graph), variant); });
     }
     measured = with_context(checkpoint.directory.string(), [&] { return measure(recipe, model, progress); });
+  }
+  // What quantized variants are made of, and what they read: in one scaling.
+  const ModelGraph scaled{measured.canonical.apply(model.graph, CanonicalForm::kFull), model.task, model.family, {}};
+  measure_activations(recipe, checkpoint, scaled, measure_weights, measured, progress);
+  for (Variant& variant : recipe.variants) {
+    if (!recipe.goal || !variant.static_int8 || !measure_weights) continue;
+    for (std::string& note : control_accuracy(recipe, checkpoint, scaled, measured, variant, progress)) {
+      model.notes.push_back(std::move(note));
+    }
   }
   return make_plan(recipe, std::move(checkpoint), std::move(model), measured);
 }

@@ -124,6 +124,7 @@ Decision default_decision(const Graph& graph, const Weight& weight, const Weight
         decision.spared = true;
         return decision;
       }
+      if (variant.static_int8) return {Scheme::kStaticInt8, 8, 0, true};
       return {variant.dtype == DtypeName::kUint8 ? Scheme::kDynamicUint8 : Scheme::kDynamicInt8, 8, 0, true};
     case DtypeName::kQ4:
     case DtypeName::kQ4F16:
@@ -155,6 +156,20 @@ std::int64_t layer_of(std::string_view name) {
     name.remove_prefix(std::min(end + 1, name.size()));
   }
   return -1;
+}
+
+void choose_grids(const Graph& graph, const ActivationRanges& ranges, std::vector<Decision>& decisions,
+                  std::vector<std::string>& notes) {
+  for (std::size_t i = 0; i < decisions.size(); ++i) {
+    if (decisions[i].scheme != Scheme::kStaticInt8) continue;
+    const auto found = ranges.find(graph.weights[i].name);
+    if (found != ranges.end()) {
+      decisions[i].grid = grid_of(found->second.low, found->second.high);
+      continue;
+    }
+    decisions[i].scheme = Scheme::kDynamicInt8;
+    notes.push_back(fmt::format("{}: calibration saw nothing of its input; it stays dynamic", graph.weights[i].name));
+  }
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {

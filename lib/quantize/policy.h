@@ -28,6 +28,7 @@ struct Decision {
   bool spared = false;
   Method method = Method::kSearch;  // kBlockwise
   InputStatisticsPtr input = {};    // what the method needs of the linears' input, if anything
+  ActivationGrid grid = {};      // kStaticInt8: of what the linears read
 };
 
 // What becomes of every weight under `variant`: the defaults (docs/quantization.md explains each), then the user's rules.
@@ -43,6 +44,9 @@ std::int64_t layer_of(std::string_view name);
 // when the variant asks for a method that needs statistics and there are none.
 void choose_methods(const Graph& graph, const std::vector<WeightUses>& uses, const Variant& variant,
                     const Statistics* statistics, std::vector<Decision>& decisions, std::vector<std::string>& notes);
+// Gives every static linear its grid, and those that calibration saw nothing of a dynamic one, which `notes` says.
+void choose_grids(const Graph& graph, const ActivationRanges& ranges, std::vector<Decision>& decisions,
+                  std::vector<std::string>& notes);
 
 // Shell-style pattern with * and ?, over the whole text.
 bool glob_match(std::string_view pattern, std::string_view text);

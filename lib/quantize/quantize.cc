@@ -16,7 +16,9 @@ QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs
     const std::vector<WeightUses> uses = find_uses(model);
     std::vector<Decision> decisions = decide(model, uses, variant);
     choose_methods(model, uses, variant, calibrated.statistics.get(), decisions, result.notes);
-    rewrite_quantized(result.graph, decisions, fused_lookup(model, variant), calibrated.factors);
+    if (variant.static_int8) choose_grids(model, calibrated.ranges, decisions, result.notes);
+    rewrite_quantized(result.graph, decisions, fused_lookup(model, variant), calibrated.factors,
+                      variant.static_int8.value_or(StaticInt8{}).format);
     if (const auto spared = std::ranges::count_if(decisions, &Decision::spared); spared > 0) {
       result.notes.push_back(fmt::format(
           "{} weights of gated layers (mlp_down) are 8-bit blocks that read float activations: what they read is a "

@@ -6,6 +6,7 @@
 
 #include "graph/graph.h"
 #include "quantize/methods/factor.h"
+#include "quantize/static_ranges.h"
 #include "quantize/statistics.h"
 #include "quantize/variant.h"
 
@@ -18,6 +19,7 @@ using MaxAbs = std::function<std::optional<float>(const TensorSource&)>;
 struct Calibrated {
   StatisticsPtr statistics;  // null: nothing is known
   FactorCachePtr factors;    // shared by all variants; needed with statistics
+  ActivationRanges ranges = {};  // of the inputs of static linears
 };
 
 struct QuantizedGraph {
@@ -27,6 +29,7 @@ struct QuantizedGraph {
 
 // Rewrites the float32 graph of a model into `variant`. Reads no weight byte: codecs are attached, sources stay.
 // The result passes Graph::check().
+// A static variant needs `calibrated.ranges`.
 QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs& max_abs,
                         const Calibrated& calibrated = {});
 

@@ -9,6 +9,7 @@
 
 #include "graph/role.h"
 #include "quantize/method.h"
+#include "quantize/static_ranges.h"
 
 namespace bantam {
 
@@ -33,6 +34,7 @@ enum class Scheme {
   kFloat,        // as the variant's float type
   kDynamicInt8,  // DynamicQuantizeLinear + MatMulInteger, s8 weights
   kDynamicUint8, // the same with u8 weights and zero points
+  kStaticInt8,   // activations on a grid from calibration, s8 weights
   kBlockwise,    // MatMulNBits / GatherBlockQuantized
 };
 
@@ -65,6 +67,8 @@ struct Variant {
   std::optional<bool> fused_embeddings = {};
   // How blockwise linears are quantized; nothing: default_method().
   std::optional<Method> method = {};
+  // q8 and int8: ranges of activations come from calibration.
+  std::optional<StaticInt8> static_int8 = {};
   std::vector<Rule> rules = {};
 };
 

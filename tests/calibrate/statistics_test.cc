@@ -143,7 +143,8 @@ struct Collection {
   void add(const std::vector<float>& rows, std::int64_t batch, std::vector<std::uint8_t> mask) {
     const auto count = std::ssize(rows) / 5;
     const Session session(graph, {.threads = 1});
-    collector.begin_batch(batch, std::ssize(mask) / batch, std::move(mask));
+    const auto length = std::ssize(mask) / batch;
+    collector.begin_batch(batch, length, std::move(mask));
     session.run({{"x", Tensor::of<float>({count, 5}, rows)}}, &collector);
   }
   const SiteStatistics& seen() { return collector.statistics().front(); }

@@ -71,7 +71,7 @@ def main():
     (folder / "texts.tsv").write_text("\n".join(lines) + "\n")
     run = lambda *args: subprocess.run([BANTAM, *map(str, args)], check=True, capture_output=True)  # noqa: E731
     run("convert", MODEL, "-o", folder / "bundle", "--dtype", "fp32")
-    run("calibrate", MODEL, "--data", folder / "texts.tsv", "-o", folder / "stats")
+    run("calibrate", MODEL, "--no-canonical", "--data", folder / "texts.tsv", "-o", folder / "stats")
     index, tensors, tensor = read_statistics(folder / "stats")
 
     model = onnx.load(str(folder / "bundle/onnx/model.onnx"))

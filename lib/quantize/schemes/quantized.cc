@@ -9,6 +9,7 @@
 #include "quantize/methods/methods.h"
 #include "quantize/schemes/rewriter.h"
 #include "quantize/schemes/schemes.h"
+#include "quantize/schemes/static_linear.h"
 
 namespace bantam {
 namespace {
@@ -46,6 +47,7 @@ CodecPtr codec_for(const Decision& decision, const FactorCachePtr& factors) {
     case Scheme::kFloat:
       return float_codec();
     case Scheme::kDynamicInt8:
+    case Scheme::kStaticInt8:
       return int8_channel_codec();
     case Scheme::kDynamicUint8:
       return uint8_channel_codec();
@@ -75,8 +77,11 @@ QuantizedWeight attach(Graph& graph, Weight& weight, const Decision& decision, c
 
 class Pass {
  public:
-  Pass(Graph& graph, std::map<ValueId, QuantizedWeight> weights, bool fused_lookup)
-      : rewriter_(graph), weights_(std::move(weights)), fused_lookup_(fused_lookup) {}
+  Pass(Graph& graph, std::map<ValueId, QuantizedWeight> weights, bool fused_lookup, QuantFormat format)
+      : rewriter_(graph),
+        weights_(std::move(weights)),
+        fused_lookup_(fused_lookup),
+        static_linears_(rewriter_, format) {}
 
   void run() {
     const std::vector<Node> nodes = std::move(rewriter_.graph().nodes);
@@ -96,6 +101,9 @@ class Pass {
         }
       } else if (found->second.decision.scheme == Scheme::kBlockwise) {
         blockwise_linear(node, found->second);
+      } else if (found->second.decision.scheme == Scheme::kStaticInt8) {
+        const QuantizedWeight& weight = found->second;
+        static_linears_.emit(node, weight.decision.grid, weight.codes, weight.scales, bias_of(node));
       } else {
         dynamic_linear(node, found->second);
       }
@@ -247,19 +255,20 @@ class Pass {
   std::set<ValueId> read_by_linears_;      // of weights_
   std::map<ValueId, ValueId> flat_codes_;  // codes as rows, by the codes in blocks
   std::map<ValueId, Activation> activations_;
+  StaticLinears static_linears_;
 };
 
 }  // namespace
 
 void rewrite_quantized(Graph& graph, const std::vector<Decision>& decisions, bool fused_lookup,
-                       const FactorCachePtr& factors) {
+                       const FactorCachePtr& factors, QuantFormat format) {
   std::map<ValueId, QuantizedWeight> quantized;
   for (std::size_t i = 0; i < graph.weights.size(); ++i) {
     if (decisions[i].scheme == Scheme::kFloat) continue;
     const ValueId original = graph.weights[i].parts.at(0).values.at(0);
     quantized.emplace(original, attach(graph, graph.weights[i], decisions[i], factors));
   }
-  Pass(graph, std::move(quantized), fused_lookup).run();
+  Pass(graph, std::move(quantized), fused_lookup, format).run();
 }
 
 }  // namespace bantam

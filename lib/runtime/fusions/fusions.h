@@ -13,6 +13,10 @@ std::span<const Fusion> fusions();
 bool fuse_attention(FusionView& view, Node& last);
 // MatMulInteger, Cast, Mul and Add: the float result of a product of integers.
 bool fuse_integer_product(FusionView& view, Node& last);
+// MatMul of an activation and a weight that were quantized and come back through DequantizeLinear.
+bool fuse_static_product(FusionView& view, Node& last);
+// A bias added to such a product, or subtracted after a Neg.
+bool fuse_static_bias(FusionView& view, Node& last);
 // A bias added to a product with a constant matrix.
 bool fuse_bias(FusionView& view, Node& last);
 // An activation of a product's result.

@@ -108,8 +108,11 @@ bool fuse_activation(FusionView& view, Node& last) {
   if (activation.empty() || !view.read_once(last.inputs[0])) return false;
   Node* product = view.producer(last.inputs[0]);
   if (product == nullptr) return false;
+  const bool to_float = product->type == "MatMulIntegerToFloat";
   const bool internal_product =
-      product->domain == kInternalDomain && (product->type == "MatMul" || product->type == "MatMulInteger");
+      (product->domain == kInternalDomain &&
+       (product->type == "MatMul" || product->type == "MatMulInteger" || to_float)) ||
+      (product->domain == "com.microsoft" && to_float);
   const bool nbits = product->domain == "com.microsoft" && product->type == "MatMulNBits";
   if (!internal_product && !nbits && !is_plain(*product, "Gemm")) return false;
   Node fused = internal(product->type, *product, product->inputs, last);

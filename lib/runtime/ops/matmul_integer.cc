@@ -193,7 +193,7 @@ RunFn make_qlinear_matmul(OpNode& node) {
 // Shared end of the two com.microsoft ops: quantized A times B, as float.
 void float_product(OpRun& run, const RightSide& right, const Tensor& a, const MatMulShape& shape,
                    float a_scale, const std::vector<std::int32_t>& a_zeros, const Tensor& b_scale,
-                   const Tensor* b_zero, const Tensor* bias) {
+                   const Tensor* b_zero, const Tensor* bias, Activation activation = Activation::kNone) {
   std::vector<float> scales = scales_of(b_scale, shape.n, "B");
   for (float& scale : scales) scale *= a_scale;
   const std::vector<std::int32_t> b_zeros = zeros_of(b_zero, right.typed(run), shape.n, "B");
@@ -206,6 +206,7 @@ void float_product(OpRun& run, const RightSide& right, const Tensor& a, const Ma
     if (!all_zero(b_zeros)) output.b_zeros = b_zeros.data();
     output.scales = scales.data();
     if (bias != nullptr) output.bias = bias->data<float>().data();
+    output.activation = activation;
     gemm_s8(left_side(a, shape, part, rows, a_zeros), b, output, run.memory(), run.pool());
   });
 }
@@ -213,14 +214,15 @@ void float_product(OpRun& run, const RightSide& right, const Tensor& a, const Ma
 RunFn make_matmul_integer_to_float(OpNode& node) {
   node.expect_inputs(4, 7);
   node.expect_outputs(1, 1);
+  const Activation activation = activation_of(node);
   const auto right = std::make_shared<const RightSide>(node, 1);
-  return [right](OpRun& run) {
+  return [right, activation](OpRun& run) {
     const Tensor& a = run.input(0);
     expect_bytes(a, "A");
     const MatMulShape shape = right->shape_for(run, a);
     float_product(run, *right, a, shape, scales_of(run.input(2), 1, "A")[0],
                   zeros_of(run.optional_input(4), a, 1, "A"), run.input(3), run.optional_input(5),
-                  run.optional_input(6));
+                  run.optional_input(6), activation);
   };
 }
 
@@ -364,6 +366,7 @@ std::span<const OpDef> matmul_integer_ops() {
       {"", "MatMulInteger", 10, make_matmul_integer},
       {"", "QLinearMatMul", 10, make_qlinear_matmul},
       {kInternalDomain, "MatMulInteger", 1, make_fused_integer},
+      {kInternalDomain, "MatMulIntegerToFloat", 1, make_matmul_integer_to_float},
       {"com.microsoft", "DynamicQuantizeMatMul", 1, make_dynamic_quantize_matmul},
       {"com.microsoft", "MatMulIntegerToFloat", 1, make_matmul_integer_to_float},
       {"com.microsoft", "QGemm", 1, make_qgemm},

@@ -1,0 +1,82 @@
+#include "pipeline/calibrate/measure_activations.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "pipeline/calibrate/calibrate.h"
+#include "pipeline/calibrate/measured_statistics.h"
+
+namespace bantam {
+namespace {
+
+// Whether a variant has blocks, whose codes and scales calibration can choose better.
+bool has_blocks(const Variant& variant) { return variant.dtype == DtypeName::kQ4 || variant.dtype == DtypeName::kQ4F16; }
+
+// What the variants want to know: what they cannot do without, and what makes them better where it is at hand.
+Collected wanted(const Recipe& recipe) {
+  Collected collected;
+  for (const Variant& variant : recipe.variants) {
+    collected.ranges |= variant.static_int8.has_value();
+    const Method method = variant.method.value_or(default_method(true));
+    const MethodNeeds needs = has_blocks(variant) || variant.method ? info(method).needs : MethodNeeds::kNothing;
+    collected.moments |= needs != MethodNeeds::kNothing;
+    collected.hessians |= needs == MethodNeeds::kHessian;
+  }
+  return collected;
+}
+
+// Calibrates into a file that nobody else sees and that is gone when it is closed.
+StatisticsFile calibrate_here(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
+                              const Collected& collect, Progress& progress) {
+  const CalibrationTexts texts = load_calibration_texts(checkpoint, model, *recipe.calibrate, recipe.threads);
+  CalibrateOptions options;
+  options.collect = collect;
+  options.threads = recipe.threads;
+  options.stats_memory = recipe.stats_memory;
+  const StagedFile file(std::filesystem::temp_directory_path() / fmt::format("bantam-{}.stats", ::getpid()), true);
+  with_context(checkpoint.directory.string(),
+               [&] { calibrate(model, checkpoint.config, texts, options, file.file(), progress); });
+  return StatisticsFile::open(file.file().path());
+}
+
+// For a plan that is not carried out.
+ActivationRanges made_up_ranges(const ModelGraph& model) {
+  ActivationRanges ranges;
+  for (const Weight& weight : model.graph.weights) ranges[weight.name] = {-1, 1};
+  return ranges;
+}
+
+}  // namespace
+
+void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
+                         Measurements& measured, Progress& progress) {
+  const Collected collect = wanted(recipe);
+  const bool given = !recipe.stats.empty() || recipe.calibrate;
+  if (collect.ranges && !given) {
+    fail_usage("static INT8 needs to see activations: give texts (--calibrate FILE) or statistics (--stats FILE)");
+  }
+  if (!given || (!collect.ranges && !collect.moments && !collect.hessians)) return;
+  std::optional<StatisticsFile> file;
+  if (!recipe.stats.empty()) {
+    // A plan that is not carried out has not scaled the model, and could not tell.
+    file = run ? open_statistics(recipe.stats, model, checkpoint.config) : StatisticsFile::open(recipe.stats);
+  } else if (run) {
+    file = calibrate_here(recipe, checkpoint, model, collect, progress);
+  }
+  for (const Variant& variant : recipe.variants) {
+    if (!variant.static_int8 || measured.ranges.contains(variant.static_int8->ranges)) continue;
+    const RangePicker& picker = find_range_picker(variant.static_int8->ranges);
+    measured.ranges[variant.static_int8->ranges] =
+        file ? pick_ranges(*file, picker, recipe.threads) : made_up_ranges(model);
+  }
+  // A file of ranges alone is no reason to fail for variants that can do without more.
+  const bool asked = std::ranges::any_of(recipe.variants, [](const Variant& variant) { return variant.method.has_value(); });
+  if (file && (collect.moments || collect.hessians) && (asked || file->info().collected.moments)) {
+    measured.statistics = measured_statistics(std::move(*file));
+  }
+}
+
+}  // namespace bantam

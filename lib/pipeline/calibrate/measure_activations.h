@@ -1,0 +1,16 @@
+#pragma once
+
+#include "base/progress.h"
+#include "convert/checkpoint.h"
+#include "pipeline/plan.h"
+#include "pipeline/recipe.h"
+
+namespace bantam {
+
+// Adds to `measured` what the variants of a recipe need to know of activations: from recipe.stats, or by running the
+// float model over recipe.calibrate. `model` is in the scaling that quantized variants have (quantize/canonical.h). Without `run`, calibration with texts is left out and ranges are made up: every
+// file of the plan has its size all the same. Usage error where a variant needs statistics and the recipe has none.
+void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
+                         Measurements& measured, Progress& progress);
+
+}  // namespace bantam
