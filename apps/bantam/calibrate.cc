@@ -113,7 +113,7 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   if (arguments.task) task = parse_task(*arguments.task);
   ModelGraph model = build_model(checkpoint, task);
   const CalibrationTexts texts = load_calibration_texts(
-      checkpoint, model, calibration_data(arguments.text, *arguments.data), options.threads);
+      checkpoint, model, calibration_data(arguments.text, *arguments.data), options.threads, console.progress);
   with_context(checkpoint.directory.string(), [&] {
     if (!arguments.no_canonical) {
       const CanonicalSources sources = canonical_sources(model.graph, options.threads, console.progress);
@@ -131,6 +131,8 @@ constexpr std::array kExamples{
                  "Gather everything that later steps may want from 256 sentences."},
     UsageExample{"bantam calibrate ./my-llm --data corpus.txt --what moments,hessians --part 2/8 -o part2.bantam",
                  "One of eight jobs that share the work."},
+    UsageExample{"bantam calibrate ./my-llm --data self --what moments,hessians -o stats.bantam",
+                 "Without data: the model writes its own calibration text."},
     UsageExample{"bantam calibrate merge part*.bantam -o stats.bantam", "What the jobs found, in one file."},
 };
 
@@ -142,7 +144,8 @@ Action declare(Options& options) {
                      {.required = true, .completes = Completes::kDirectories});
   options.add("-o,--output FILE", arguments->output, "The file of statistics. It appears when everything is done.",
               {.required = true});
-  options.add("--data FILE", arguments->data, "Texts: any format that bantam evaluate reads; labels are not needed.");
+  options.add("--data FILE", arguments->data, "Texts: any format that bantam evaluate reads; labels are not needed. The word self: what a decoder writes when it "
+              "is left alone, --limit (64) windows of --max-length (512) tokens, drawn by --seed.");
   options.add("--what LIST", arguments->what, "What to gather. Default: all.", {.choices = kind_choices()});
   options.add("--part I/N", arguments->part,
               "Only part I of N: whole blocks of 32 texts. Merged, the parts are the same file as one run.");

@@ -9,7 +9,8 @@ namespace bantam {
 void declare_calibration(Options& options, CalibrationFlags& flags) {
   options.group("Calibration");
   options.add("--calibrate FILE", flags.texts,
-              "Run the float model over these texts first, for what needs to know activations. See bantam calibrate.");
+              "Run the float model over these texts first, for what needs to know activations; self: texts that a decoder writes "
+              "itself. See bantam calibrate.");
   options.add("--stats FILE", flags.stats, "The same from a file that bantam calibrate wrote.");
   options.add("--stats-memory SIZE", flags.stats_memory,
               "Memory for what calibration and methods keep of layers. Default: 500MB.");

@@ -78,6 +78,28 @@ class Splits(Calibrate):
             self.assertEqual(a, b)
 
 
+class OwnText(Calibrate):
+    decoder = ROOT / "testdata/fixtures/llama-text-generation"
+
+    def own(self, name, *more):
+        out = self.folder / name
+        result = run("calibrate", self.decoder, "--data", "self", "--limit", "5", "--max-length", "24", "-o", out, "-q", *more)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return out
+
+    def test_a_decoder_writes_the_same_text_for_a_seed(self):
+        first = self.own("own")
+        data = index_of(first)["data"][0]
+        self.assertEqual((data["texts"], data["tokens"], data["name"]), (5, 120, "self"))
+        self.assertEqual(first.read_bytes(), self.own("again", "--threads", "1").read_bytes())
+        self.assertNotEqual(data["sha256"], index_of(self.own("seeded", "--seed", "1"))["data"][0]["sha256"])
+
+    def test_other_models_cannot(self):
+        result = run("calibrate", MODEL, "--data", "self", "-o", self.folder / "no", "-q")
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("only a decoder can write its own calibration text", result.stderr)
+
+
 class Refusals(Calibrate):
     def test_bad_data(self):
         empty = self.text("empty.txt", "")

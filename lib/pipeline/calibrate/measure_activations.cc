@@ -31,7 +31,7 @@ Collected wanted(const Recipe& recipe) {
 // Calibrates into a file that nobody else sees and that is gone when it is closed.
 StatisticsFile calibrate_here(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
                               const Collected& collect, Progress& progress) {
-  const CalibrationTexts texts = load_calibration_texts(checkpoint, model, *recipe.calibrate, recipe.threads);
+  const CalibrationTexts texts = load_calibration_texts(checkpoint, model, *recipe.calibrate, recipe.threads, progress);
   CalibrateOptions options;
   options.collect = collect;
   options.threads = recipe.threads;

@@ -9,12 +9,15 @@
 #include "base/parallel.h"
 #include "calibrate/answers/answer_span.h"
 #include "calibrate/metrics/perplexity.h"
+#include "pipeline/calibrate/self_text.h"
 #include "pipeline/evaluate/evaluation_task.h"
 #include "pipeline/tokenizer_files.h"
 
 namespace bantam {
 namespace {
 
+// Of what a decoder writes: as many tokens as the measurements of docs/calibration.md.
+constexpr std::int64_t kOwnWindows = 64, kOwnLength = 512;
 constexpr std::size_t kChunk = 512;  // texts that are encoded at once
 
 DatasetKind kind_of(Task task) {
@@ -215,7 +218,13 @@ Tokenizer checkpoint_tokenizer(const Checkpoint& checkpoint) {
 }
 
 CalibrationTexts load_calibration_texts(const Checkpoint& checkpoint, const ModelGraph& model,
-                                        const CalibrationDataOptions& options, int threads) {
+                                        const CalibrationDataOptions& options, int threads, Progress& progress) {
+  if (options.file == kSelf) {
+    const std::int64_t length = std::min(options.max_length > 0 ? options.max_length : kOwnLength,
+                                         checkpoint.config.integer_or("max_position_embeddings", kOwnLength, 1));
+    const std::int64_t windows = options.dataset.limit > 0 ? options.dataset.limit : kOwnWindows;
+    return own_texts(model, checkpoint.config, windows, length, options.dataset.seed, threads, progress);
+  }
   return Reader(checkpoint, model, options, threads).read();
 }
 

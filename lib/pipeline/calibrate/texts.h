@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/progress.h"
 #include "calibrate/dataset.h"
 #include "calibrate/tokenizer.h"
 #include "convert/architecture.h"
@@ -45,7 +47,7 @@ class CalibrationTexts {
 };
 
 struct CalibrationDataOptions {
-  std::filesystem::path file;
+  std::filesystem::path file;  // kSelf: what a decoder writes itself (self_text.h), dataset.limit windows of max_length tokens
   DatasetOptions dataset;
   std::int64_t max_length = 0;  // tokens; 0: what model and tokenizer take, at most 512
 };
@@ -55,8 +57,9 @@ struct CalibrationDataOptions {
 // windows of max_length tokens. Labels are not needed. Errors name file and line: what load_dataset() refuses, ids
 // that the model has no embedding for, fewer than kFewestTokens tokens in all.
 inline constexpr std::int64_t kFewestTokens = 64;
+inline constexpr std::string_view kSelf = "self";
 CalibrationTexts load_calibration_texts(const Checkpoint& checkpoint, const ModelGraph& model,
-                                        const CalibrationDataOptions& options, int threads);
+                                        const CalibrationDataOptions& options, int threads, Progress& progress);
 
 // The tokenizer of a checkpoint, made from vocabulary files where it has no tokenizer.json.
 Tokenizer checkpoint_tokenizer(const Checkpoint& checkpoint);
