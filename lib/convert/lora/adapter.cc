@@ -268,7 +268,7 @@ class Merger {
   Checkpoint& checkpoint_;
   AdapterConfig config_;
   AdapterTensors tensors_;
-  std::shared_ptr<FactorCache> cache_ = std::make_shared<FactorCache>();
+  std::shared_ptr<LoraFactorCache> cache_ = std::make_shared<LoraFactorCache>();
   std::set<std::string, std::less<>> changed_;  // by the base's names
   std::vector<std::string> added_;
 };

@@ -60,7 +60,7 @@ double norm_of(std::span<const float> values) {
 
 class MergedSource final : public FloatSource {
  public:
-  MergedSource(TensorSourcePtr weight, LoraUpdate update, std::shared_ptr<FactorCache> cache)
+  MergedSource(TensorSourcePtr weight, LoraUpdate update, std::shared_ptr<LoraFactorCache> cache)
       : FloatSource(std::move(weight)), update_(std::move(update)), cache_(std::move(cache)) {
     const TensorSpec &a = update_.a->spec(), &b = update_.b->spec();
     const bool linear = update_.layout == LoraLayout::kLinear;
@@ -117,7 +117,7 @@ class MergedSource final : public FloatSource {
   }
 
   LoraUpdate update_;
-  std::shared_ptr<FactorCache> cache_;
+  std::shared_ptr<LoraFactorCache> cache_;
   mutable std::once_flag measured_;
   mutable std::vector<double> factors_;  // DoRA's, one per output
 };
@@ -181,7 +181,7 @@ class RenamedSource final : public TensorSource {
 
 }  // namespace
 
-std::shared_ptr<const LoraFactors> FactorCache::get(const LoraUpdate& update) {
+std::shared_ptr<const LoraFactors> LoraFactorCache::get(const LoraUpdate& update) {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, factors] : kept_) {
     if (key == &update) return factors;
@@ -191,7 +191,7 @@ std::shared_ptr<const LoraFactors> FactorCache::get(const LoraUpdate& update) {
   return kept_.back().second;
 }
 
-TensorSourcePtr make_merged_source(TensorSourcePtr base, LoraUpdate update, std::shared_ptr<FactorCache> cache) {
+TensorSourcePtr make_merged_source(TensorSourcePtr base, LoraUpdate update, std::shared_ptr<LoraFactorCache> cache) {
   return std::make_shared<MergedSource>(std::move(base), std::move(update), std::move(cache));
 }
 
