@@ -70,7 +70,7 @@ def main():
     lines = (ROOT / "testdata/sentences.tsv").read_text().splitlines()[:TEXTS + 1]
     (folder / "texts.tsv").write_text("\n".join(lines) + "\n")
     run = lambda *args: subprocess.run([BANTAM, *map(str, args)], check=True, capture_output=True)  # noqa: E731
-    run("convert", MODEL, "-o", folder / "bundle", "--dtype", "fp32")
+    run("convert", MODEL, "-o", folder / "bundle", "--dtype", "fp32", "--no-canonical")
     run("calibrate", MODEL, "--no-canonical", "--data", folder / "texts.tsv", "-o", folder / "stats")
     index, tensors, tensor = read_statistics(folder / "stats")
 
