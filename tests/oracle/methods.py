@@ -31,7 +31,7 @@ class Encoder:
         out, (rows, width) = str(self.folder / f"run{self.runs}"), weights.shape
         (self.folder / "weights").write_bytes(weights.astype("<f4").tobytes())
         arguments = [self.tool, self.folder / "weights", str(rows), str(width),
-                     f"{bits}/{size}/{'sym' if symmetric else 'asym'}/matmul/{method}", out]
+                     "/".join([f"{bits}/{size}/{'sym' if symmetric else 'asym'}/matmul", *([method] if method else [])]), out]
         if hessian is not None:
             (self.folder / "hessian").write_bytes(hessian.astype("<f4").tobytes())
             arguments.append(self.folder / "hessian")

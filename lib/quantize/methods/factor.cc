@@ -8,7 +8,11 @@
 namespace bantam {
 namespace {
 
-constexpr double kDamping = 0.01;
+// What a sample of vectors says of a direction is the less certain the fewer they are for their width; tokens of one text
+// are alike, so that even eight times the width of them says little (docs/quantization.md has the measurement).
+double damping(std::int64_t width, std::int64_t samples) {
+  return std::clamp(8.0 * static_cast<double>(width) / static_cast<double>(std::max<std::int64_t>(samples, 1)), 0.01, 1.0);
+}
 
 std::size_t index(std::int64_t value) { return static_cast<std::size_t>(value); }
 
@@ -33,11 +37,12 @@ Factor::Factor(const InputStatistics& input) {
   for (std::int64_t k = 0; k < width; ++k) mean += hessian_[index(k * padded + k)] / static_cast<double>(width);
   if (!std::isfinite(mean) || mean < 0) fail("the Hessian of the input is not finite and positive");
   if (mean == 0) mean = 1;  // nothing ever came in
+  const double damped = damping(width, input.samples());
   // In units of the mean diagonal: the scale of activations must not reach the limits of floats.
   for (std::int64_t row = 0; row < width; ++row) {
     for (std::int64_t k = 0; k < width; ++k) {
       float& value = hessian_[index(row * padded + k)];
-      value = static_cast<float>(value / mean + (row == k ? kDamping : 0.0));
+      value = static_cast<float>(value / mean + (row == k ? damped : 0.0));
     }
   }
   decompose(width);
