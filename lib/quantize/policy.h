@@ -39,11 +39,13 @@ bool fused_lookup(const Graph& graph, const Variant& variant);
 
 // The layer that a tensor's name puts it into; -1: none.
 std::int64_t layer_of(std::string_view name);
-// Sets the method of every blockwise decision: the variant's, or else default_method(). Embeddings are searched, since
-// their rows meet no input; so are linears that calibration saw nothing of, which `notes` says. Throws a usage error
-// when the variant asks for a method that needs statistics and there are none.
+
+// Sets the method of every blockwise decision: the variant's, or else default_method(). Searched are embeddings, whose
+// rows meet no input; 8-bit blocks, unless the variant names a method; and linears that calibration saw nothing of,
+// which `notes` says. Throws a usage error when the variant asks for a method that needs statistics and there are none.
 void choose_methods(const Graph& graph, const std::vector<WeightUses>& uses, const Variant& variant,
                     const Statistics* statistics, std::vector<Decision>& decisions, std::vector<std::string>& notes);
+
 // Gives every static linear its grid, and those that calibration saw nothing of a dynamic one, which `notes` says.
 void choose_grids(const Graph& graph, const ActivationRanges& ranges, std::vector<Decision>& decisions,
                   std::vector<std::string>& notes);

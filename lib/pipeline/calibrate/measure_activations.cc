@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "base/error.h"
@@ -42,7 +43,39 @@ StatisticsFile calibrate_here(const Recipe& recipe, const Checkpoint& checkpoint
   return StatisticsFile::open(file.file().path());
 }
 
-// For a plan that is not carried out.
+// For a plan that is not carried out: everything is known, and nobody asks what.
+class MadeUpInput final : public InputStatistics {
+ public:
+  explicit MadeUpInput(std::int64_t width) : moments_(static_cast<std::size_t>(width), 1.0f) {}
+  std::int64_t width() const override { return std::ssize(moments_); }
+  std::int64_t samples() const override { return 1; }
+  std::span<const float> second_moments() const override { return moments_; }
+  std::span<const float> absmax() const override { return {}; }
+  float lowest() const override { return 0; }
+  float highest() const override { return 0; }
+  bool has_hessian() const override { return true; }
+  void read_hessian(std::span<float>) const override { BANTAM_ASSERT(false); }
+
+ private:
+  std::vector<float> moments_;
+};
+
+class MadeUpStatistics final : public Statistics {
+ public:
+  explicit MadeUpStatistics(const Graph& graph) {
+    for (const Weight& weight : graph.weights) {
+      inputs_.emplace(weight.name, std::make_shared<MadeUpInput>(weight.source->spec().width()));
+    }
+  }
+  InputStatisticsPtr input_of(std::string_view weight) const override {
+    const auto found = inputs_.find(weight);
+    return found == inputs_.end() ? nullptr : found->second;
+  }
+
+ private:
+  std::map<std::string, InputStatisticsPtr, std::less<>> inputs_;
+};
+
 ActivationRanges made_up_ranges(const ModelGraph& model) {
   ActivationRanges ranges;
   for (const Weight& weight : model.graph.weights) ranges[weight.name] = {-1, 1};
@@ -71,6 +104,9 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
     const RangePicker& picker = find_range_picker(variant.static_int8->ranges);
     measured.ranges[variant.static_int8->ranges] =
         file ? pick_ranges(*file, picker, recipe.threads) : made_up_ranges(model);
+  }
+  if (!file && (collect.moments || collect.hessians)) {
+    measured.statistics = std::make_shared<MadeUpStatistics>(model.graph);
   }
   // A file of ranges alone is no reason to fail for variants that can do without more.
   const bool asked = std::ranges::any_of(recipe.variants, [](const Variant& variant) { return variant.method.has_value(); });

@@ -39,7 +39,8 @@ void choose_methods(const Graph& graph, const std::vector<WeightUses>& uses, con
       decision.method = embedding && wanted == Method::kHqq ? Method::kSearch : wanted;
       continue;
     }
-    if (embedding) continue;
+    // Eight bits lose next to nothing however they are chosen.
+    if (embedding || (decision.bits == 8 && !variant.method)) continue;
     decision.input = known_input(graph.weights[i], wanted, statistics);
     if (decision.input != nullptr) {
       decision.method = wanted;

@@ -11,9 +11,10 @@
 
 namespace bantam {
 
-// What GPTQ needs of a linear's input: its Hessian H, damped (Frantar et al. 2022, arXiv 2210.17323) by 8 width / samples of
-// its mean diagonal, at least by a hundredth as in the paper and at most by all of it; and H = R R^T with R upper triangular. An error of d (a row) then costs d H d^T = |d R|^2, so that
-// column j, once those before it are rounded, is best rounded at
+// What GPTQ (Frantar et al. 2022, arXiv 2210.17323) needs of a linear's input: its Hessian H, damped by 8 width / samples
+// of its mean diagonal, at least by a hundredth as in the paper and at most by all of it; and H = R R^T with R upper
+// triangular. An error of d (a row) then costs d H d^T = |d R|^2, so that column j, once those before it are rounded,
+// is best rounded at
 //     w_j + sum over i < j of d_i R_ij / R_jj,        d_i = w_i - decoded_i
 // which is the paper's update, written as what a column receives instead of what it hands on (Chee et al. 2023,
 // arXiv 2307.13304, show that they are the same); no inverse is formed.

@@ -23,8 +23,8 @@ CodecPtr hqq_codec(const BlockwiseOptions& options);
 // for the values as the blocks before have left them, and of seven more scales around it the one stays with which
 // feedback inside the block loses least. Then `passes` of coordinate descent over d H d^T: per block the best scale
 // for its codes (a least-squares refit, rounded to float16), then each code in turn to its best value given all
-// others; no step raises the form (`passes` 0 stops after the rounding). Columns are rounded in their own order, since a block is
-// chosen at its turn. Rows of zeros, and inputs that are always zero, are exact.
+// others; no step raises the form (`passes` 0 stops after the rounding). Columns are rounded in their own order, since
+// a block's grid is chosen at its turn. Rows of zeros, and inputs that are always zero, are exact.
 CodecPtr gptq_codec(const BlockwiseOptions& options, const InputStatisticsPtr& input, FactorCachePtr factors,
                     int passes = 3);
 
