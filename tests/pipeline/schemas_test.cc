@@ -38,11 +38,12 @@ TEST(Schemas, AreInTheBinaryAsTheyAreInTheRepository) {
 
 TEST(Schemas, KnowTheSameWordsAsTheTables) {
   const Json definitions = schema_file("recipe.schema.json").at("definitions");
-  std::vector<std::string> dtypes_known, tasks_known, roles_known, compressions_known, stored_known;
+  std::vector<std::string> dtypes_known, tasks_known, roles_known, compressions_known, methods_known, stored_known;
   for (const auto& entry : dtype_names()) dtypes_known.emplace_back(entry.name);
   for (const auto& entry : tasks()) tasks_known.emplace_back(entry.name);
   for (const auto& entry : roles()) roles_known.emplace_back(entry.name);
   for (const auto& entry : compressions()) compressions_known.emplace_back(entry.name);
+  for (const auto& entry : methods()) methods_known.emplace_back(entry.name);
   for (const auto& entry : dtypes()) {
     if (entry.dtype != DType::kUndefined) stored_known.emplace_back(entry.name);
   }
@@ -50,6 +51,7 @@ TEST(Schemas, KnowTheSameWordsAsTheTables) {
   EXPECT_EQ(words(definitions.at("dtype")), sorted(dtypes_known));
   EXPECT_EQ(words(definitions.at("task")), sorted(tasks_known));
   EXPECT_EQ(words(definitions.at("role")), sorted(roles_known));
+  EXPECT_EQ(words(definitions.at("variant").at("properties").at("method")), sorted(methods_known));
   EXPECT_EQ(words(schema_file("recipe.schema.json").at("properties").at("compress").at("items")),
             sorted(compressions_known));
   EXPECT_EQ(words(schema_file("manifest.schema.json").at("definitions").at("stored")), sorted(stored_known));
