@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/units.h"
 #include "base/file.h"
+#include "budget_flags.h"
 #include "calibration_flags.h"
 #include "choices.h"
 #include "command.h"
@@ -51,6 +52,7 @@ struct Arguments {
   bool json = false;
   std::optional<std::filesystem::path> evaluate;
   CalibrationFlags calibration;
+  BudgetFlags budget;
   DataOptions data;
   GateOptions gates;
 };
@@ -116,6 +118,9 @@ Recipe make_recipe(const Arguments& arguments) {
     }
   }
   apply_calibration(arguments.calibration, arguments.data, arguments.evaluate, recipe);
+  std::optional<std::filesystem::path> examples = arguments.evaluate;
+  if (!examples && arguments.calibration.texts != kSelf) examples = arguments.calibration.texts;
+  apply_budget(arguments.budget, arguments.data, examples, recipe);
   if (recipe.source.empty()) fail_usage("convert: SOURCE is missing; name a checkpoint folder or a hub id");
   if (recipe.output.empty() && !arguments.dry_run) fail_usage("convert: --output is missing; say where the bundle goes");
   return recipe;
@@ -219,6 +224,7 @@ Action declare(Options& options) {
   options.add("--keep-role LIST", arguments->keep_roles, "Leave all weights of these roles in floating point.",
               {.choices = role_choices()});
   declare_calibration(options, arguments->calibration);
+  declare_budget(options, arguments->budget);
   options.group("Bundle");
   options.add("--shard-size SIZE", arguments->shard_size, "Largest external data file. Default: 32MiB.");
   options.add("--compress LIST", arguments->compress, "Pre-compressed twins of large files.", {.choices = compression_choices()});

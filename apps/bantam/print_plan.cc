@@ -8,12 +8,6 @@
 namespace bantam {
 namespace {
 
-std::int64_t payload_bytes(const PlannedVariant& variant) {
-  std::int64_t bytes = std::ssize(variant.onnx);
-  for (const ShardFile& shard : variant.layout.shards) bytes += shard.bytes;
-  return bytes;
-}
-
 std::string model_line(const Plan& plan) {
   return fmt::format("{}: {}, {}, {} parameters\n", printable(plan.checkpoint.source), plan.model.family,
                      name(plan.model.task), format_count(parameter_count(plan)));

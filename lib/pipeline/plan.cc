@@ -12,12 +12,19 @@
 #include "shard/compress.h"
 
 namespace bantam {
-namespace {
 
-PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe, const MaxAbs& max_abs,
-                            Calibrated calibrated, const Measurements& measured, std::vector<std::string>& notes) {
+PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe,
+                            const Measurements& measured, const FactorCachePtr& factors,
+                            std::vector<std::string>& notes) {
+  const MaxAbs max_abs = [&](const TensorSource& source) -> std::optional<float> {
+    const auto found = measured.max_abs.find(&source);
+    if (found == measured.max_abs.end()) return std::nullopt;
+    return found->second;
+  };
+  Calibrated calibrated{measured.statistics, factors};
   if (variant.static_int8) calibrated.ranges = measured.ranges.at(variant.static_int8->ranges);
-  QuantizedGraph quantized = quantize(model, variant, max_abs, calibrated);
+  const Graph scaled = measured.canonical.apply(model, canonical_form(variant));
+  QuantizedGraph quantized = quantize(scaled, variant, max_abs, calibrated);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
   for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
   planned.layout = lay_out(planned.graph, fmt::format("model{}.onnx", info(variant.dtype).suffix), recipe.shard_bytes);
@@ -28,6 +35,14 @@ PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Re
   });
   return planned;
 }
+
+std::int64_t payload_bytes(const PlannedVariant& variant) {
+  std::int64_t bytes = std::ssize(variant.onnx);
+  for (const ShardFile& shard : variant.layout.shards) bytes += shard.bytes;
+  return bytes;
+}
+
+namespace {
 
 // Half-precision graphs read and write float32, but for what only goes round.
 bool has_half_cache(const Graph& graph) {
@@ -54,17 +69,11 @@ std::vector<WriteTarget> Plan::write_targets(const std::filesystem::path& onnx_d
 }
 
 Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, const Measurements& measured) {
-  const MaxAbs max_abs = [&](const TensorSource& source) -> std::optional<float> {
-    const auto found = measured.max_abs.find(&source);
-    if (found == measured.max_abs.end()) return std::nullopt;
-    return found->second;
-  };
   Plan plan{recipe, std::move(checkpoint), std::move(model), {}, {}, {}, {}};
   plan.notes = plan.model.notes;
-  const Calibrated calibrated{measured.statistics, std::make_shared<FactorCache>(recipe.stats_memory)};
+  const auto factors = std::make_shared<FactorCache>(recipe.stats_memory);
   for (const Variant& variant : recipe.variants) {
-    const Graph scaled = measured.canonical.apply(plan.model.graph, canonical_form(variant));
-    plan.variants.push_back(plan_variant(scaled, variant, recipe, max_abs, calibrated, measured, plan.notes));
+    plan.variants.push_back(plan_variant(plan.model.graph, variant, recipe, measured, factors, plan.notes));
   }
   plan.small_files = collect_small_files(plan.checkpoint, plan.notes);
   std::vector<SessionFile> sessions;

@@ -32,6 +32,13 @@ struct PlannedVariant {
   std::string onnx;  // the serialized .onnx file
 };
 
+// One variant of a float model, in its canonical scaling if that was measured. `notes` get what a user should know.
+PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe,
+                            const Measurements& measured, const FactorCachePtr& factors,
+                            std::vector<std::string>& notes);
+// Bytes of its session file and shards: what a page downloads.
+std::int64_t payload_bytes(const PlannedVariant& variant);
+
 // Everything that will be written, with every offset and size, before any weight byte moves.
 struct Plan {
   Recipe recipe;

@@ -16,6 +16,7 @@
 namespace bantam {
 
 struct AccuracyGoal;  // pipeline/calibrate/accuracy_control.h
+struct Budget;        // pipeline/calibrate/mixed_precision.h
 
 // Everything that determines a bundle. The same recipe, source and version give the same bytes.
 struct Recipe {
@@ -33,6 +34,8 @@ struct Recipe {
   std::filesystem::path stats;
   std::optional<CalibrationDataOptions> calibrate;
   std::shared_ptr<const AccuracyGoal> goal;  // what static variants may lose; null: whatever it is
+
+  std::shared_ptr<const Budget> budget;  // what 4-bit variants may take or lose; null: bits by role
 
   // How, not what: these never change a byte of the bundle.
   std::int64_t stats_memory = 500'000'000;  // what calibration and its methods may hold at once

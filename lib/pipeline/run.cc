@@ -15,6 +15,7 @@
 #include "pipeline/bundle_files.h"
 #include "pipeline/calibrate/accuracy_control.h"
 #include "pipeline/calibrate/measure_activations.h"
+#include "pipeline/calibrate/mixed_precision.h"
 #include "pipeline/digest_files.h"
 #include "pipeline/measure.h"
 #include "pipeline/model_card.h"
@@ -270,6 +271,18 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   // What quantized variants are made of, and what they read: in one scaling.
   const ModelGraph scaled{measured.canonical.apply(model.graph, CanonicalForm::kFull), model.task, model.family, {}};
   measure_activations(recipe, checkpoint, scaled, measure_weights, measured, progress);
+  for (Variant& variant : recipe.variants) {
+    const bool four_bits = variant.dtype == DtypeName::kQ4 || variant.dtype == DtypeName::kQ4F16;
+    if (!recipe.budget || !four_bits) continue;
+    if (!measure_weights) {
+      model.notes.push_back(fmt::format("{}: the run will choose bits for the budget; the plan has the default ones",
+                                        name(variant.dtype)));
+      continue;
+    }
+    for (std::string& note : fit_budget(recipe, checkpoint, scaled, measured, variant, progress)) {
+      model.notes.push_back(std::move(note));
+    }
+  }
   for (Variant& variant : recipe.variants) {
     if (!recipe.goal || !variant.static_int8 || !measure_weights) continue;
     for (std::string& note : control_accuracy(recipe, checkpoint, scaled, measured, variant, progress)) {

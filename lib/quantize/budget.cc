@@ -1,7 +1,9 @@
 #include "quantize/budget.h"
 
 #include <algorithm>
+#include <limits>
 
+#include "base/checked.h"
 #include "base/error.h"
 
 namespace bantam {
@@ -68,12 +70,42 @@ std::vector<FrontierPoint> storage_frontier(std::span<const std::vector<StorageO
   return frontier;
 }
 
-const FrontierPoint* within_bytes(std::span<const FrontierPoint> frontier, std::int64_t bytes) {
-  const FrontierPoint* best = nullptr;
-  for (const FrontierPoint& point : frontier) {
-    if (point.bytes <= bytes) best = &point;
+std::optional<FrontierPoint> best_within(std::span<const std::vector<StorageOption>> options, std::int64_t bytes) {
+  std::vector<std::int64_t> least;  // bytes of every weight's smallest option
+  std::int64_t left = bytes;
+  for (const std::vector<StorageOption>& list : options) {
+    BANTAM_ASSERT(!list.empty() && list.size() < 256);
+    least.push_back(std::ranges::min_element(list, {}, &StorageOption::bytes)->bytes);
+    left -= least.back();
   }
-  return best;
+  if (left < 0) return std::nullopt;
+  const std::int64_t unit = std::max<std::int64_t>(1, left / 16384);
+  const auto capacity = static_cast<std::size_t>(left / unit);
+  // cost[c]: the least of the weights so far within c units above their smallest options.
+  std::vector<double> cost(capacity + 1, 0.0), next(capacity + 1);
+  std::vector<std::vector<std::uint8_t>> chosen(options.size(), std::vector<std::uint8_t>(capacity + 1));
+  for (std::size_t w = 0; w < options.size(); ++w) {
+    std::ranges::fill(next, std::numeric_limits<double>::infinity());
+    for (std::size_t o = 0; o < options[w].size(); ++o) {
+      const auto size = static_cast<std::size_t>(ceil_div(options[w][o].bytes - least[w], unit));
+      for (std::size_t c = size; c <= capacity; ++c) {
+        const double sum = cost[c - size] + options[w][o].cost;
+        if (sum < next[c]) next[c] = sum, chosen[w][c] = static_cast<std::uint8_t>(o);
+      }
+    }
+    cost.swap(next);
+  }
+  FrontierPoint point;
+  point.chosen.resize(options.size());
+  std::size_t c = capacity;
+  for (std::size_t w = options.size(); w-- > 0;) {
+    const std::size_t o = chosen[w][c];
+    point.chosen[w] = o;
+    point.bytes += options[w][o].bytes;
+    point.cost += options[w][o].cost;
+    c -= static_cast<std::size_t>(ceil_div(options[w][o].bytes - least[w], unit));
+  }
+  return point;
 }
 
 const FrontierPoint* within_cost(std::span<const FrontierPoint> frontier, double cost) {

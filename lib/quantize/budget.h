@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,8 +27,10 @@ struct FrontierPoint {
 // costs fall strictly from point to point.
 std::vector<FrontierPoint> storage_frontier(std::span<const std::vector<StorageOption>> options);
 
-// The best point of at most `bytes` / the smallest of at most `cost`; null when there is none.
-const FrontierPoint* within_bytes(std::span<const FrontierPoint> frontier, std::int64_t bytes);
+// The choice of least cost in at most `bytes`, hull or not (a knapsack, solved by dynamic programming over sizes that are
+// rounded up to a 16384th of what there is to spend); nothing when not even the smallest options fit.
+std::optional<FrontierPoint> best_within(std::span<const std::vector<StorageOption>> options, std::int64_t bytes);
+// The smallest point of at most `cost`; null when there is none.
 const FrontierPoint* within_cost(std::span<const FrontierPoint> frontier, double cost);
 
 }  // namespace bantam
