@@ -7,10 +7,12 @@ ort.env.wasm.wasmPaths = Object.fromEntries(['mjs', 'wasm'].map((end) =>
   [end, `/packages/onnxruntime-web/dist/ort-wasm-simd-threaded.${build}.${end}`]));
 ort.env.wasm.numThreads = 1;
 
+export { ort };
+
 const ARRAYS = { int64: BigInt64Array, float32: Float32Array, float16: Float16Array };
 
 // Floats are given as such and become what the session wants: half precision for the cache of an fp16 decoder.
-const toTensor = (type, { dims, data }) => new ort.Tensor(type, ARRAYS[type].from(data, type === 'int64' ? BigInt : undefined), dims);
+export const toTensor = (type, { dims, data }) => new ort.Tensor(type, ARRAYS[type].from(data, type === 'int64' ? BigInt : undefined), dims);
 const fromTensor = ({ type, dims, data }) => ({ type, dims: [...dims], data: Array.from(data, Number) });
 
 export async function hasHalf() {

@@ -54,14 +54,15 @@ function tokens({ vocabulary, layers, heads, size }) {
 const demo = path.join(testdata, 'sst2-bert-tiny');
 const inShared = (name) => path.join(shared, 'models', name);
 
+// `webgpu`: the variants that are tried there (default: all); what is compiled for SwiftShader takes seconds.
 export const encoders = [
   { name: 'sst2-bert-tiny', source: demo, feeds: sentences(), shardSize: '512KiB' },
-  fromGoldens('bert-feature-extraction'),
-  fromGoldens('mpnet-fill-mask'),
+  { ...fromGoldens('bert-feature-extraction'), webgpu: ['fp32'] },
+  { ...fromGoldens('mpnet-fill-mask'), webgpu: ['q4'] },
 ];
 export const decoders = [
   fromGoldens('llama-text-generation'),
-  fromGoldens('qwen3-text-generation'),
+  { ...fromGoldens('qwen3-text-generation'), webgpu: ['q4'] },
   { name: 'tinystories-656k', source: inShared('tinystories-656k'), feeds: tokens({ vocabulary: 2048, layers: 2, heads: 4, size: 16 }), shardSize: '512KiB' },
 ];
 export const isPresent = ({ source }) => existsSync(source);

@@ -42,6 +42,7 @@ export async function serve(mounts, { bits = 0 } = {}) {
     requests: [],  // {file, range, status, sent}: sent counts bytes of bodies
     fault: null,
     link,
+    mounts,
     get url() { return `http://localhost:${server.address().port}/`; },
     // Bytes of bodies sent from under `prefix` since the last call, and the requests; forgets them.
     taken(prefix = '') {
