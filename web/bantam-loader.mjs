@@ -89,10 +89,15 @@ class Bundle {
     return names;
   }
 
-  // Downloads a variant, all of its files at once as far as `concurrency` goes. Resolves when all are here and verified.
+  // Downloads a variant, all of its files at once as far as `concurrency` goes. Resolves when all are here and verified;
+  // rejects with the first that cannot be had, when nothing is under way any more.
   async load(dtype) {
     const files = this.files(dtype).map((name) => this.#file(name));
-    await Promise.all(files.map((file) => this.#guarded(file.whole())));
+    const loading = files.map((file) => this.#guarded(file.whole()));
+    await Promise.all(loading).catch(async (error) => {
+      await Promise.allSettled(loading);
+      throw error;
+    });
   }
 
   // A file's bytes, verified. The Blob is a file on the disk where there is a store, else memory outside of the JS heap.

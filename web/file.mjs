@@ -20,6 +20,7 @@ export class BundleFile {
   // Resolves when every piece is here, and stored where there is a store.
   whole() {
     this.#whole ??= this.#load().catch(async (error) => {
+      while (this.#writes.size > 0) await Promise.all(this.#writes);
       // Broken connections and closed pages are gone on from; of a file that is wrong nothing stays.
       if (error.file === this.entry.name && !error.transient) await this.#forget();
       for (const waiting of this.#waiting) waiting?.reject(error);
@@ -66,7 +67,6 @@ export class BundleFile {
   }
 
   async #forget() {
-    while (this.#writes.size > 0) await Promise.all(this.#writes);
     const keep = this.host.keptHashes();
     for (const index of this.#stored) {
       const { sha256 } = this.entry.pieces[index];

@@ -1,11 +1,14 @@
 // web/bantam-loader.mjs in Chromium, over a link of 100 Mbit/s: connections that break, bytes that flip, storage that is
 // full, servers that are simple or wrong, updates.
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { launch, openPage, serveAll } from './support/browser.js';
-import { readJson } from '../js/support/bundles.js';
+import { convert, readJson, testdata } from '../js/support/bundles.js';
 import { makeBig, manifestFiles } from './support/big.js';
+import { distance } from './support/compare.js';
+import { runTensors } from './support/native.js';
 
 const LIMIT = { timeout: 120_000 };
 const BITS = 100e6;
@@ -253,4 +256,45 @@ test('fetch() answers for the bundle: whole files, ranges, and 404 without askin
   assert.equal(answers[6].status, 200);
   const { requests } = server.taken('/bundle/');
   assert.deepEqual(requests.map(({ file }) => file), [`${url}bantam.json`, graph]);
+});
+
+test('gzip twins are fetched in place of what they unpack to, and can be damaged without harm', LIMIT, async (t) => {
+  const folder = convert('zipped', path.join(testdata, 'sst2-bert-tiny'), { dtypes: ['fp32'], shardSize: '4MiB', more: ['--compress', 'gzip'] });
+  const zipped = manifestFiles(folder, 'fp32');
+  const twins = readJson(folder, 'bantam.json').files.filter(({ name }) => name.startsWith('onnx/') && name.endsWith('.gz'));
+  assert.equal(twins.length, Object.keys(zipped).length);
+  const size = twins.reduce((sum, { bytes }) => sum + bytes, 0);
+  const one = `/zipped/${twins.find(({ name }) => name.includes('_data')).name}`;
+  const visit = async (fault) => {
+    const page = await fresh(t);
+    server.mounts['/zipped/'] = folder;
+    server.fault = fault;
+    assertWhole(await load(page, { url: '/zipped/' }), zipped);
+    return server.taken('/zipped/onnx/');
+  };
+  const plain = await visit(null);
+  assert.deepEqual(plain.requests.map(({ file }) => file.slice('/zipped/'.length)).sort(), twins.map(({ name }) => name).sort());
+  assert.equal(plain.bytes, size);
+  const cut = await visit((file, request, count) => (file === one && count === 1 ? { cutAt: 600_000 } : {}));
+  assert.equal(cut.bytes, size, 'a broken twin goes on where it broke');
+  const flipped = await visit((file) => (file === one ? { flipAt: 500_000 } : {}));
+  assert.ok(flipped.requests.some(({ file }) => `${file}.gz` === one), 'what a damaged twin does not give comes from the file itself');
+  const decoded = await visit((file) => (file.endsWith('.gz') ? { headers: { 'Content-Encoding': 'gzip' } } : {}));
+  assert.ok(decoded.requests.length > twins.length, 'a server that lets the browser unpack does no harm');
+});
+
+test('plain onnxruntime-web takes shards as Blobs from the disk, with and without JSPI', LIMIT, async (t) => {
+  await fresh(t);
+  const ids = [2, 41, 1207, 388, 3];
+  const ints = (data) => ({ type: 'int64', dims: [1, data.length], data });
+  const feed = { input_ids: ints(ids), attention_mask: ints(ids.map(() => 1)), token_type_ids: ints(ids.map(() => 0)) };
+  const [wanted] = Object.values(runTensors(folders.first, 'fp32', feed));
+  for (const runtime of ['asyncify', 'jspi']) {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = await openPage(browser, server, { context, runtime });
+    const { blobs, logits } = await call(page, 'runSession', { url, dtype: 'fp32', provider: 'wasm', feed });
+    assert.equal(blobs, true);
+    assert.ok(distance(logits, wanted.data) < 2e-5, runtime);
+  }
 });

@@ -39,7 +39,7 @@ export async function stored() {
   const walk = async (directory, prefix) => {
     for await (const [name, handle] of directory.entries()) {
       if (handle.kind === 'directory') await walk(handle, `${prefix}${name}/`);
-      else found[`${prefix}${name}`] = (await handle.getFile()).size;
+      else found[`${prefix}${name}`] = (await handle.getFile().catch(() => null))?.size ?? 0;  // may be renamed just now
     }
   };
   await walk(await navigator.storage.getDirectory(), 'opfs/');

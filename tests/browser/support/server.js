@@ -31,7 +31,7 @@ class Link {
 
 // mounts: {url prefix: folder}. `server.fault = (file, request, count) => ...` may answer, for the count-th request of
 // a file (from 1), any of: {status, headers, body} instead of the file; {cutAt: n}: the connection is destroyed after n
-// bytes of the answer; {flipAt: n}: one bit of the file's byte n; {ranges: false}; {type}.
+// bytes of the answer; {flipAt: n}: one bit of the file's byte n; {ranges: false}; {type}; {headers}.
 export async function serve(mounts, { bits = 0 } = {}) {
   const link = new Link(bits);
   const counts = new Map();
@@ -95,7 +95,7 @@ export async function serve(mounts, { bits = 0 } = {}) {
       }
     }
     headers['Content-Length'] = last - first + 1;
-    response.writeHead(entry.status, headers);
+    response.writeHead(entry.status, { ...headers, ...fault.headers });
     if (request.method === 'HEAD') return void response.end();
     await sendRange(response, place, first, last, fault, entry);
   }
