@@ -93,7 +93,7 @@ async function once() {
         peak = Math.max(peak, now.usedSize + now.backingStorageSize);
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
-    })();
+    })().catch(() => {});  // the page has gone; measure() says why
     const job = { ...values, url: '/bundle/', graph, shards, dtype, length: Number(values.length) };
     const wasmBefore = await page.evaluate(async () => (await import('/benchmarks/browser_page.mjs')).wasmBytes());
     const result = await page.evaluate(async (given) => (await import('/benchmarks/browser_page.mjs')).measure(given), job);

@@ -8,6 +8,7 @@ import { NoStore, openStore } from './store.mjs';
 export { LoaderError };
 
 const LOCK = 'bantam-loader';
+const SPARE = 8;  // pieces of memory that are kept for use
 const TYPES = { json: 'application/json', md: 'text/markdown', txt: 'text/plain', html: 'text/html' };
 const DEFAULTS = {
   storage: 'auto',       // where pieces are kept: 'opfs', 'cache', 'memory'; 'auto' takes the first that works
@@ -67,6 +68,7 @@ class Bundle {
   #direct;              // what downloads go through, also after attach()
   #queue = [];
   #running = 0;
+  #spare = [];
   #stop = new AbortController();
   #loaded = new Map();  // bytes of each file that was asked for
 
@@ -106,10 +108,17 @@ class Bundle {
   // What onnxruntime-web wants: InferenceSession.create(model, {externalData, ...}). Shards are Blobs; builds with JSPI read
   // single tensors from them, others read one after the other.
   async session(dtype) {
-    const [graph, ...shards] = this.files(dtype);
     await this.load(dtype);
+    const [graph, ...shards] = this.files(dtype);
     const externalData = await Promise.all(shards.map(async (name) => ({ path: basename(name), data: await this.blob(name) })));
     return { model: new Uint8Array(await (await this.blob(graph)).arrayBuffer()), externalData };
+  }
+
+  // Options for pipeline() or from_pretrained() of transformers.js that hand it the shards as Blobs, where it would read each
+  // into memory as a whole. Worth it with a build of onnxruntime-web that has JSPI (docs/loader.md).
+  async transformersOptions(dtype = this.manifest.defaultDtype) {
+    const { externalData } = await this.session(dtype);
+    return { dtype, use_external_data_format: false, session_options: { externalData } };
   }
 
   // fetch() for URLs under the bundle: what the manifest names is answered from here, what it does not name is 404, and all
@@ -205,6 +214,14 @@ class Bundle {
   }
 
   // ---- for BundleFile
+
+  // Pieces come in few sizes and many: memory is used again instead of waiting for the collector.
+  allocate(bytes) {
+    const at = this.#spare.findIndex(({ length }) => length === bytes);
+    return at < 0 ? new Uint8Array(bytes) : this.#spare.splice(at, 1)[0];
+  }
+
+  recycle(bytes) { if (this.#spare.length < SPARE) this.#spare.push(bytes); }
 
   count(entry, bytes) {
     this.#loaded.set(entry.name, this.#loaded.get(entry.name) + bytes);

@@ -117,8 +117,8 @@ function nextRun(missing, ranges) {
 
 // Collects a stream of bytes that starts at `begin` into the pieces that are wanted.
 class Collector {
-  constructor(pieces, begin, deliver) {
-    Object.assign(this, { pieces, position: begin, deliver, buffer: null, next: 0 });
+  constructor(pieces, begin, allocate, deliver) {
+    Object.assign(this, { pieces, position: begin, allocate, deliver, buffer: null, next: 0 });
   }
   async add(bytes) {
     while (bytes.length > 0) {
@@ -128,7 +128,7 @@ class Collector {
       this.position += skip;
       bytes = bytes.subarray(skip);
       if (bytes.length === 0) return;
-      this.buffer ??= new Uint8Array(piece.bytes);
+      this.buffer ??= this.allocate(piece.bytes);
       const taken = bytes.subarray(0, this.#end(piece) - this.position);
       this.buffer.set(taken, this.position - piece.offset);
       this.position += taken.length;
@@ -145,10 +145,11 @@ class Collector {
 
 const PENDING = 4;  // pieces whose SHA-256 is being computed while the next ones arrive
 
-// Fetches `pieces` of a file, in order, and calls deliver(piece, bytes) for each that has its SHA-256. One that has not is
-// asked for again by itself. With `twin`, a gzip twin of the whole file, that is tried first.
+// Fetches `pieces` of a file, in order, and calls deliver(piece, bytes) for each that has its SHA-256, in memory that
+// allocate(n) gives. One that has not is asked for again by itself. With `twin`, a gzip twin of the whole file, that is tried
+// first.
 // onBytes(n) counts what arrives; a negative n takes back what turned out to be wrong.
-export async function downloadPieces({ remote, twin, pieces, deliver, onBytes }) {
+export async function downloadPieces({ remote, twin, pieces, allocate, deliver, onBytes }) {
   const missing = new Map(pieces.map((piece) => [piece.index, piece]));
   const wrong = new Map();
   if (twin) await collect(twin.read(0, twin.bytes), 0, true).catch((error) => { if (remote.signal?.aborted) throw error; });
@@ -163,7 +164,7 @@ export async function downloadPieces({ remote, twin, pieces, deliver, onBytes })
     let failure = null;
     let counted = 0;
     const count = (n) => { counted += n; onBytes(n); };
-    const collector = new Collector([...missing.values()], begin, async (piece, bytes) => {
+    const collector = new Collector([...missing.values()], begin, allocate, async (piece, bytes) => {
       const check = verify(piece, bytes).catch((error) => { failure ??= error; }).finally(() => pending.delete(check));
       pending.add(check);
       if (pending.size >= PENDING) await Promise.race(pending);

@@ -10,6 +10,7 @@ export class BundleFile {
   #fresh = [];          // by piece: its bytes, until the store has them
   #stored = new Set();  // pieces whose blob is a file of the store
   #waiting = [];        // by piece: who wants it before it is there
+  #given = new Set();   // pieces whose very bytes somebody else holds
   #whole = null;
   #writes = new Set();
   complete = false;
@@ -48,7 +49,10 @@ export class BundleFile {
   }
 
   async piece(index) {
-    if (this.#fresh[index]) return this.#fresh[index];
+    if (this.#fresh[index]) {
+      this.#given.add(index);
+      return this.#fresh[index];
+    }
     if (this.#blobs[index]) return new Uint8Array(await this.#blobs[index].arrayBuffer());
     const waiting = (this.#waiting[index] ??= deferred());
     this.whole().catch(() => {});  // who waits for the piece hears of it
@@ -114,6 +118,7 @@ export class BundleFile {
     const twin = this.twin && missing.length === entry.pieces.length ? new Remote(this.twin, net) : null;
     await downloadPieces({
       remote, twin, pieces: missing,
+      allocate: (n) => host.allocate(n),
       onBytes: (n) => host.count(entry, n),
       deliver: async (piece, bytes) => {
         this.#fresh[piece.index] = bytes;
@@ -142,10 +147,13 @@ export class BundleFile {
     if (blob) this.#stored.add(piece.index);
     this.#blobs[piece.index] = blob ?? new Blob([bytes]);
     delete this.#fresh[piece.index];
+    if (!this.#given.delete(piece.index)) this.host.recycle(bytes);
   }
 
   #arrived({ index }, bytes) {
-    this.#waiting[index]?.resolve(bytes);
+    if (!this.#waiting[index]) return;
+    this.#given.add(index);
+    this.#waiting[index].resolve(bytes);
     delete this.#waiting[index];
   }
 }

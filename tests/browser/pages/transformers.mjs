@@ -15,17 +15,18 @@ const plain = (value) => JSON.parse(JSON.stringify(value, (_, x) =>
   (typeof x === 'bigint' ? Number(x) : ArrayBuffer.isView(x) ? Array.from(x, Number) : x)));
 
 // What pipeline(task, model, options) answers to each of `calls`: lists of arguments. With `loader`, through web/.
-export async function ask({ task, model, options, calls, loader, host }) {
+export async function ask({ task, model, options, calls, loader, host, build, blobs }) {
   const start = performance.now();
   let guard = (promise) => promise;
   const loading = loader ? import('/web/bantam-loader.mjs').then(({ openBundle }) => openBundle(`${host ?? '/models/'}${model}/`, loader)) : null;
   // The shards are on their way before transformers.js has been compiled.
   loading?.then((bundle) => bundle.load(options.dtype)).catch(() => {});
-  const transformers = await setUp({ host });
+  const transformers = await setUp({ host, build });
   if (loading) {
     const bundle = await loading;
     bundle.attach(transformers.env);
     guard = (promise) => bundle.guard(promise);
+    if (blobs) options = { ...options, ...(await bundle.transformersOptions(options.dtype)) };
   }
   try {
     const pipe = await guard(transformers.pipeline(task, model, options));

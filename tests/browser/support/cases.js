@@ -61,9 +61,12 @@ export const encoders = [
   { ...fromGoldens('mpnet-fill-mask'), webgpu: ['q4'] },
 ];
 export const decoders = [
-  fromGoldens('llama-text-generation'),
+  { ...fromGoldens('llama-text-generation'), webgpu: ['fp32'] },
   { ...fromGoldens('qwen3-text-generation'), webgpu: ['q4'] },
-  { name: 'tinystories-656k', source: inShared('tinystories-656k'), feeds: tokens({ vocabulary: 2048, layers: 2, heads: 4, size: 16 }), shardSize: '512KiB' },
+  {
+    name: 'tinystories-656k', source: inShared('tinystories-656k'), shardSize: '512KiB', webgpu: ['q4'],
+    feeds: tokens({ vocabulary: 2048, layers: 2, heads: 4, size: 16 }),
+  },
 ];
 export const isPresent = ({ source }) => existsSync(source);
 export const convertCase = ({ name, source, shardSize = '64KiB' }, options) => convert(name, source, { shardSize, ...options });
