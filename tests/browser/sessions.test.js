@@ -12,9 +12,10 @@ import { assertOnGpu, fallenBack, profiledNodes } from './support/placement.js';
 const LIMIT = { timeout: 300_000 };
 
 // How far a browser may be from the native runtime on the same files, as a share of the largest output: about twice the
-// worst that was measured. Half precision is rounded at other edges; the rest are sums in another order.
+// worst that was measured. Half precision is rounded at other edges, dynamic INT8 may round an activation to the other side; the
+// rest are sums in another order.
 const BOUNDS = {
-  wasm: { fp32: 2e-5, fp16: 0.03, q8: 0.02, int8: 0.02, uint8: 0.02, q4: 2e-5, q4f16: 0.03 },
+  wasm: { fp32: 2e-5, fp16: 0.03, q8: 0.05, int8: 0.05, uint8: 0.05, q4: 2e-5, q4f16: 0.03 },
   webgpu: { fp32: 2e-5, fp16: 0.03, q4: 2e-5, q4f16: 0.03 },
 };
 // Decoders turn their heads by sines and cosines, which WGSL promises to 2^-11 only.

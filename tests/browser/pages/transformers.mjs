@@ -53,7 +53,7 @@ export async function generate({ model, options, prompts, tokens }) {
   const results = [];
   for (const { text, ids, mask } of prompts) {
     const inputs = text === undefined ? { input_ids: tensor(ids), attention_mask: tensor(mask) } : tokenizer(text);
-    const output = await decoder.generate({ ...inputs, max_new_tokens: tokens, do_sample: false });
+    const output = await decoder.generate({ ...inputs, max_new_tokens: tokens, do_sample: false, eos_token_id: null });
     results.push({ given: plain(inputs.input_ids.tolist()), all: plain(output.tolist()) });
   }
   await decoder.dispose();

@@ -63,6 +63,9 @@ export const encoders = [
 export const decoders = [
   { ...fromGoldens('llama-text-generation'), webgpu: ['fp32'] },
   { ...fromGoldens('qwen3-text-generation'), webgpu: ['q4'] },
+  { ...fromGoldens('gemma3_text-text-generation'), webgpu: ['q4'] },
+  { ...fromGoldens('phi3-text-generation'), webgpu: ['q4'] },
+  { ...fromGoldens('gpt2-text-generation'), webgpu: ['q4'] },
   {
     name: 'tinystories-656k', source: inShared('tinystories-656k'), shardSize: '512KiB', webgpu: ['q4'],
     feeds: tokens({ vocabulary: 2048, layers: 2, heads: 4, size: 16 }),
