@@ -13,7 +13,8 @@ namespace bantam {
 namespace {
 
 // Of each file at a time: with as many files as there are lanes, a core's cache holds what both digests read.
-constexpr std::int64_t kChunk = 32 * 1024;
+constexpr std::int64_t kBlock = 32 * 1024;
+static_assert(kDigestChunk % kBlock == 0);
 
 struct OpenFile {
   OpenFile(const std::filesystem::path& path, std::size_t place)
@@ -30,34 +31,44 @@ void digest_list(std::span<const std::filesystem::path> paths, std::span<const s
   const std::size_t lanes = std::min(list.size(), kMd5Lanes);
   Sha256Lanes sha256(lanes);
   Md5Lanes md5(lanes);
+  Sha256Lanes chunk_sha256(lanes);
   std::vector<std::optional<OpenFile>> files(lanes);
-  std::vector<std::byte> buffer(lanes * static_cast<std::size_t>(kChunk));
-  std::vector<std::span<const std::byte>> chunks(lanes);
+  std::vector<std::byte> buffer(lanes * static_cast<std::size_t>(kBlock));
+  std::vector<std::span<const std::byte>> blocks(lanes), chunked(lanes);
   std::size_t begun = 0, ended = 0;
   while (ended < list.size()) {
     check_cancelled();
     std::int64_t bytes = 0;
     for (std::size_t lane = 0; lane < lanes; ++lane) {
       std::optional<OpenFile>& open = files[lane];
-      chunks[lane] = {};
+      blocks[lane] = chunked[lane] = {};
       if (!open && begun == list.size()) continue;
       if (!open) {
         open.emplace(paths[list[begun]], list[begun]);
         ++begun;
       }
-      const auto chunk =
-          std::span(buffer).subspan(lane * static_cast<std::size_t>(kChunk),
-                                    static_cast<std::size_t>(std::min(kChunk, open->size - open->offset)));
-      open->file.read_at(open->offset, chunk);
-      open->offset += std::ssize(chunk);
-      bytes += std::ssize(chunk);
-      chunks[lane] = chunk;
+      const auto block =
+          std::span(buffer).subspan(lane * static_cast<std::size_t>(kBlock),
+                                    static_cast<std::size_t>(std::min(kBlock, open->size - open->offset)));
+      open->file.read_at(open->offset, block);
+      open->offset += std::ssize(block);
+      bytes += std::ssize(block);
+      blocks[lane] = block;
+      if (chunk_count(open->size) > 0) chunked[lane] = block;
     }
-    sha256.update(chunks);
-    md5.update(chunks);
+    sha256.update(blocks);
+    md5.update(blocks);
+    chunk_sha256.update(chunked);
     for (std::size_t lane = 0; lane < lanes; ++lane) {
-      if (!files[lane] || files[lane]->offset < files[lane]->size) continue;
-      results[files[lane]->index] = {sha256.finish(lane), md5.finish(lane)};
+      if (!files[lane]) continue;
+      FileDigests& result = results[files[lane]->index];
+      const bool ends = files[lane]->offset == files[lane]->size;
+      if (!chunked[lane].empty() && (ends || files[lane]->offset % kDigestChunk == 0)) {
+        result.chunks.push_back(chunk_sha256.finish(lane));
+      }
+      if (!ends) continue;
+      result.sha256 = sha256.finish(lane);
+      result.md5 = md5.finish(lane);
       files[lane].reset();
       ++ended;
     }
@@ -84,6 +95,10 @@ std::vector<std::vector<std::size_t>> share_out(std::span<const std::filesystem:
 }
 
 }  // namespace
+
+std::int64_t chunk_count(std::int64_t bytes) {
+  return bytes <= kDigestChunk ? 0 : (bytes + kDigestChunk - 1) / kDigestChunk;
+}
 
 std::vector<FileDigests> digest_files(std::span<const std::filesystem::path> paths, int threads,
                                       Progress& progress) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "pipeline/digest_files.h"
 
 namespace bantam {
 namespace {
@@ -90,7 +91,9 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
   }
   Json file_list = Json::array();
   for (const FileEntry& file : files) {
-    file_list.push_back({{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}});
+    Json entry = {{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}};
+    if (!file.chunks.empty()) entry["chunks"] = file.chunks;
+    file_list.push_back(std::move(entry));
   }
   return {{"schema_version", 1},
           {"tool", {{"name", "bantam"}, {"version", tool_version()}}},
@@ -103,6 +106,7 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
           {"recipe", recipe_json(plan.recipe)},
           {"notes", plan.notes},
           {"variants", std::move(variants)},
+          {"chunk_bytes", kDigestChunk},
           {"files", std::move(file_list)}};
 }
 

@@ -15,6 +15,7 @@ struct FileEntry {
   std::string name;
   std::int64_t bytes = 0;
   std::string sha256;
+  std::vector<std::string> chunks{};  // as digest_files() has them
 };
 
 struct SourceDigest {

@@ -7,6 +7,7 @@
 #include "graph/onnx_export.h"
 #include "pipeline/bundle_config.h"
 #include "pipeline/bundle_files.h"
+#include "pipeline/digest_files.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_card.h"
 #include "shard/compress.h"
@@ -109,7 +110,14 @@ std::int64_t memory_bound(const Plan& plan) {
 std::vector<PlannedFile> planned_files(const Plan& plan) {
   const bool known = plan.recipe.compress.empty() && !plan.recipe.hash_source;
   std::vector<FileEntry> entries = payload_files(plan);
-  for (FileEntry& entry : entries) entry.sha256.assign(64, '0');
+  const std::string digest(64, '0');
+  const auto chunks = [&](std::int64_t bytes) {
+    return std::vector<std::string>(static_cast<std::size_t>(chunk_count(bytes)), digest);
+  };
+  for (FileEntry& entry : entries) {
+    entry.sha256 = digest;
+    entry.chunks = chunks(entry.bytes);
+  }
   std::vector<PlannedFile> files;
   std::vector<FileEntry> twins;
   for (const FileEntry& entry : entries) {
@@ -117,13 +125,13 @@ std::vector<PlannedFile> planned_files(const Plan& plan) {
     for (const Compression& compression : wanted_compressions(plan, entry.name)) {
       const std::int64_t bound = compression.bound(entry.bytes);
       files.push_back({entry.name + std::string(compression.extension), bound, false});
-      twins.push_back({entry.name + std::string(compression.extension), bound, std::string(64, '0')});
+      twins.push_back({entry.name + std::string(compression.extension), bound, digest, chunks(bound)});
     }
   }
   entries.insert(entries.end(), twins.begin(), twins.end());
-  const auto unknown = [](const std::vector<SourceFile>& hashed) {
+  const auto unknown = [&](const std::vector<SourceFile>& hashed) {
     std::vector<SourceDigest> digests;
-    for (const SourceFile& file : hashed) digests.push_back({file.name, std::string(64, '0')});
+    for (const SourceFile& file : hashed) digests.push_back({file.name, digest});
     return digests;
   };
   std::vector<SourceDigest> source, adapter;
@@ -131,7 +139,7 @@ std::vector<PlannedFile> planned_files(const Plan& plan) {
   if (plan.checkpoint.adapter) adapter = unknown(plan.checkpoint.adapter->files);
   const std::string json = to_pretty_json(manifest(plan, entries, source, adapter));
   files.push_back({"bantam.json", std::ssize(json), known || plan.recipe.compress.empty()});
-  entries.push_back({"bantam.json", std::ssize(json), std::string(64, '0')});
+  entries.push_back({"bantam.json", std::ssize(json), digest});
   files.push_back({"SHA256SUMS", std::ssize(sha256sums(entries)), true});
   std::sort(files.begin(), files.end(), [](const PlannedFile& a, const PlannedFile& b) { return a.name < b.name; });
   return files;
@@ -145,7 +153,7 @@ std::string plan_json(const Plan& plan) {
     total += file.bytes;
   }
   Json body = manifest(plan, {}, {}, {});
-  body.erase("files");
+  for (const char* of_written : {"files", "chunk_bytes"}) body.erase(of_written);
   body["plan"] = {{"files", std::move(files)}, {"bytes", total}, {"peak_memory_bytes", memory_bound(plan)}};
   return to_pretty_json(body);
 }

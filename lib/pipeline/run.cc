@@ -157,6 +157,7 @@ class BundleWriter {
     std::map<std::string, std::string> md5;
     for (std::size_t i = 0; i < hashed.size(); ++i) {
       hashed[i]->sha256 = digests[i].sha256;
+      hashed[i]->chunks = digests[i].chunks;
       md5[hashed[i]->name] = digests[i].md5;
     }
     std::vector<std::vector<std::string>> shard_md5;
@@ -200,7 +201,10 @@ class BundleWriter {
     std::vector<fs::path> paths;
     for (const FileEntry& entry : made) paths.push_back(root_ / entry.name);
     const std::vector<FileDigests> digests = digest_files(paths, plan_.recipe.threads, silent_progress());
-    for (std::size_t i = 0; i < made.size(); ++i) made[i].sha256 = digests[i].sha256;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      made[i].sha256 = digests[i].sha256;
+      made[i].chunks = digests[i].chunks;
+    }
     files.insert(files.end(), made.begin(), made.end());
   }
 

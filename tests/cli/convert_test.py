@@ -112,6 +112,19 @@ class Plans(Convert):
 
 
 class Checks(Convert):
+    def test_each_chunk_of_a_long_file_has_its_own_digest(self):
+        out = self.convert("--dtype", "fp32,q4", "--compress", "gzip", source=MODEL)
+        manifest = json.loads((out / "bantam.json").read_text())
+        size = manifest["chunk_bytes"]
+        long = 0
+        for file in manifest["files"]:
+            content = (out / file["name"]).read_bytes()
+            parts = [content[i:i + size] for i in range(0, len(content), size)]
+            wanted = [hashlib.sha256(part).hexdigest() for part in parts] if len(parts) > 1 else None
+            self.assertEqual(file.get("chunks"), wanted, file["name"])
+            long += wanted is not None
+        self.assertGreater(long, 2)
+
     def test_sha256sum_finds_every_file_as_stated(self):
         out = self.convert("--compress", "gzip")
         checked = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=out, text=True, capture_output=True)

@@ -1,0 +1,300 @@
+// web/bantam-loader.mjs in Chromium, over a link of 100 Mbit/s: connections that break, bytes that flip, storage that is
+// full, servers that are simple or wrong, updates.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { launch, openPage, serveAll } from './support/browser.js';
+import { convert, readJson, testdata } from '../js/support/bundles.js';
+import { makeBig, manifestFiles } from './support/big.js';
+import { distance } from './support/compare.js';
+import { runTensors } from './support/native.js';
+
+const LIMIT = { timeout: 120_000 };
+const BITS = 100e6;
+
+let browser, server, folders, files, total, shards;
+before(async () => {
+  folders = makeBig();
+  files = manifestFiles(folders.first, 'fp32');
+  total = Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
+  shards = Object.keys(files).filter((name) => name.includes('_data'));
+  assert.ok(total > 64e6 && shards.length >= 4);
+  browser = await launch();
+  server = await serveAll({ bits: BITS, mounts: { '/bundle/': folders.first } });
+}, LIMIT);
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+const url = '/bundle/';
+const call = (page, name, given) =>
+  page.evaluate(async ([f, x]) => (await import('/pages/loader.mjs'))[f](x), [name, given]);
+const load = (page, more = {}) => call(page, 'load', { url, dtype: 'fp32', ...more });
+
+// A page with empty storage, after whatever the last test did to the server.
+async function fresh(t) {
+  server.reset();
+  server.mounts['/bundle/'] = folders.first;
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  return openPage(browser, server, { context });
+}
+
+function assertWhole(result, expected = files) {
+  assert.equal(result.error, undefined, result.error?.message);
+  assert.deepEqual(result.digests, Object.fromEntries(Object.entries(expected).map(([name, { sha256 }]) => [name, sha256])));
+  assert.deepEqual(result.last.loaded, result.last.total);
+  assert.ok(result.steady, 'progress counts no byte twice');
+}
+
+async function assertNamed(result, file, message, page) {
+  assert.equal(result.error?.name, 'LoaderError', JSON.stringify(result));
+  assert.equal(result.error.file, file);
+  assert.match(result.error.message, message);
+  if (page) assert.deepEqual(Object.keys(await call(page, 'stored')).filter((name) => /pieces/.test(name)), [], 'nothing is stored');
+}
+
+test('a first visit fetches each byte once, the second none', LIMIT, async (t) => {
+  const page = await fresh(t);
+  const cold = await load(page);
+  assertWhole(cold);
+  assert.equal(cold.storage, 'opfs');
+  assert.equal(cold.first.total, total, 'the total is known from the first event on');
+  const once = server.taken('/bundle/onnx/');
+  assert.equal(once.bytes, total);
+  assert.equal(once.requests.length, Object.keys(files).length);
+  const stored = await call(page, 'stored');
+  assert.equal(Object.entries(stored).reduce((sum, [name, bytes]) => sum + (name.includes('/pieces/') ? bytes : 0), 0), total);
+  await page.reload();
+  server.taken();
+  assertWhole(await load(page));
+  assert.equal(server.taken('/bundle/onnx/').bytes, 0);
+});
+
+test('a connection that breaks at 90 % goes on where it broke', LIMIT, async (t) => {
+  const page = await fresh(t);
+  server.fault = (file, request, count) => (files[file.slice(url.length)] && count === 1 ? { cutAt: Math.floor(files[file.slice(url.length)].bytes * 0.9) } : {});
+  assertWhole(await load(page));
+  const { bytes, requests } = server.taken('/bundle/onnx/');
+  t.diagnostic(`${(bytes / total - 1) * 100} % fetched again`);
+  assert.ok(bytes <= 1.15 * total);
+  assert.ok(requests.some(({ status }) => status === 206));
+});
+
+test('a page that is closed at 90 % leaves what it has for the next', LIMIT, async (t) => {
+  const page = await fresh(t);
+  const cut = await load(page, { abortAt: 0.9 * total });
+  assert.ok(cut.error);
+  const first = server.taken('/bundle/onnx/').bytes;
+  await page.reload();
+  assertWhole(await load(page));
+  const second = server.taken('/bundle/onnx/').bytes;
+  t.diagnostic(`${((first + second) / total - 1) * 100} % fetched again`);
+  assert.ok(first + second <= 1.15 * total, `${first} + ${second} of ${total}`);
+});
+
+test('of a shard with one wrong bit only a piece is fetched again', LIMIT, async (t) => {
+  const page = await fresh(t);
+  server.fault = (file, request, count) => (file.endsWith(shards[1]) && count === 1 ? { flipAt: 5_000_000 } : {});
+  assertWhole(await load(page));
+  const { bytes } = server.taken('/bundle/onnx/');
+  assert.equal(bytes, total + 2 ** 20);
+});
+
+test('a shard that is always wrong is named', LIMIT, async (t) => {
+  const page = await fresh(t);
+  server.fault = (file) => (file.endsWith(shards[2]) ? { flipAt: 3_000_000 } : {});
+  await assertNamed(await load(page), shards[2], /bytes 2097152 to 3145727 do not have the SHA-256 of the manifest/);
+  assert.deepEqual(await storedPieces(page, shards[2]), []);
+});
+
+test('a wrong bit on the disk is found and fetched again', LIMIT, async (t) => {
+  const page = await fresh(t);
+  assertWhole(await load(page, { dtype: 'q4' }), manifestFiles(folders.first, 'q4'));
+  const piece = await call(page, 'damage');
+  assert.match(piece, /^[0-9a-f]{64}$/);
+  server.taken();
+  await page.reload();
+  assertWhole(await load(page, { dtype: 'q4' }), manifestFiles(folders.first, 'q4'));
+  const { bytes } = server.taken('/bundle/onnx/');
+  assert.ok(bytes > 0 && bytes <= 2 ** 20, `${bytes}`);
+});
+
+test('a server without ranges is asked again from the start', LIMIT, async (t) => {
+  const page = await fresh(t);
+  const cut = shards[1];
+  server.fault = (file, request, count) => ({ ranges: false, ...(file.endsWith(cut) && count === 1 ? { cutAt: 4_000_000 } : {}) });
+  assertWhole(await load(page));
+  const { requests, bytes } = server.taken('/bundle/onnx/');
+  assert.ok(requests.every(({ status }) => status === 200));
+  assert.ok(bytes <= total + 4_000_000);
+});
+
+test('an update between two visits fetches what changed, and the old bytes go', LIMIT, async (t) => {
+  const page = await fresh(t);
+  assertWhole(await load(page));
+  const before = await call(page, 'stored');
+  server.mounts['/bundle/'] = folders.second;
+  const updated = manifestFiles(folders.second, 'fp32');
+  const changed = Object.keys(files).filter((name) => files[name].sha256 !== updated[name].sha256);
+  assert.ok(changed.length > 0 && changed.length < 3, 'the second version differs in little');
+  server.taken();
+  await page.reload();
+  assertWhole(await load(page), updated);
+  const { requests } = server.taken('/bundle/onnx/');
+  assert.deepEqual([...new Set(requests.map(({ file }) => file.slice(url.length)))].sort(), changed.sort());
+  const pieces = (stored) => Object.entries(stored).filter(([name]) => name.includes('/pieces/')).reduce((sum, [, bytes]) => sum + bytes, 0);
+  assert.equal(pieces(await call(page, 'stored')), pieces(before), 'as much as before, nothing of the old version');
+});
+
+test('a full quota: the model loads all the same, and no half of a file stays', LIMIT, async (t) => {
+  const page = await fresh(t);
+  const inspector = await page.context().newCDPSession(page);
+  await inspector.send('Storage.overrideQuotaForOrigin', { origin: new URL(server.url).origin, quotaSize: 20e6 });
+  const result = await load(page);
+  assertWhole(result);
+  assert.equal(result.storage, 'memory');
+  const manifest = new Map(Object.entries(await call(page, 'stored')).filter(([name]) => name.includes('/pieces/')).map(([name, bytes]) => [name.split('/').at(-1), bytes]));
+  const kept = wholeFiles(manifest);
+  assert.equal(kept.rest, 0, 'every stored piece belongs to a file that is stored whole');
+});
+
+// Which of a file's pieces are stored.
+async function storedPieces(page, name) {
+  const { sha256, chunks } = manifestEntries().find((entry) => entry.name === name);
+  const names = new Set(Object.keys(await call(page, 'stored')).map((place) => place.split('/').at(-1)));
+  return (chunks ?? [sha256]).filter((hash) => names.has(hash));
+}
+
+// How many of the stored pieces do not belong to a file of which every piece is stored.
+function wholeFiles(stored) {
+  const left = new Set(stored.keys());
+  for (const { sha256, chunks } of manifestEntries()) {
+    const hashes = chunks ?? [sha256];
+    if (hashes.every((hash) => stored.has(hash))) hashes.forEach((hash) => left.delete(hash));
+  }
+  return { rest: left.size };
+}
+const manifestEntries = () => readJson(folders.first, 'bantam.json').files;
+
+test('no storage at all: it works in memory', LIMIT, async (t) => {
+  const page = await fresh(t);
+  const result = await load(page, { dtype: 'q4', options: { storage: 'memory' } });
+  assertWhole(result, manifestFiles(folders.first, 'q4'));
+  assert.deepEqual(await call(page, 'stored'), {});
+});
+
+test('Cache storage in place of OPFS', LIMIT, async (t) => {
+  const page = await fresh(t);
+  for (const fetched of [true, false]) {
+    server.taken();
+    const result = await load(page, { dtype: 'q4', options: { storage: 'cache' } });
+    assertWhole(result, manifestFiles(folders.first, 'q4'));
+    assert.equal(result.storage, 'cache');
+    assert.equal(server.taken('/bundle/onnx/').bytes > 0, fetched);
+    await page.reload();
+  }
+});
+
+const HTML = '<!DOCTYPE html><html><body>Welcome</body></html>';
+for (const [what, fault, message] of [
+  ['200 with HTML', { status: 200, body: HTML, headers: { 'Content-Type': 'text/html' } }, /web page \(text\/html\)/],
+  ['200 with HTML that is called binary', { status: 200, body: HTML, headers: { 'Content-Type': 'application/octet-stream' } }, /has \d+ bytes on the server where the manifest says/],
+  ['the right length of something else', { status: 200, body: HTML.padEnd(109) }, /has 109 bytes/],
+  ['a wrong MIME type', { type: 'text/html; charset=utf-8' }, /web page \(text\/html/],
+  ['404', { status: 404, body: 'no' }, /answered 404/],
+  ['500 for ever', { status: 503, body: 'no' }, /answered 503/],
+]) {
+  test(`${what} for a shard is named by file, and nothing of it is stored`, LIMIT, async (t) => {
+    const page = await fresh(t);
+    const bad = shards[0];
+    server.fault = (file) => (file === `${url}${bad}` ? fault : {});
+    const result = await load(page, { options: { attempts: 2 } });
+    await assertNamed(result, bad, message);
+    assert.deepEqual(await storedPieces(page, bad), []);
+  });
+}
+
+test('a manifest that is none, or that points outside, is refused', LIMIT, async (t) => {
+  const page = await fresh(t);
+  const entry = { bytes: 3, sha256: '0'.repeat(64) };
+  const good = { schema_version: 1, model: { default_dtype: 'q8' }, variants: [], files: [] };
+  const cases = [
+    [HTML, /not JSON; the server answered with a web page/],
+    ['{"schema_version": 2}', /schema_version is 2/],
+    ...['../secret', '/etc/passwd', '//elsewhere.example/x', 'https://elsewhere.example/x', 'onnx/../../x', 'a\\..\\b', '', 'onnx//x', 'x?y', 'x#y', '%2e%2e/x', 7, null]
+      .map((name) => [JSON.stringify({ ...good, files: [{ name, ...entry }] }), /files\[0\]\.name is .* not the name of a file inside of the bundle/]),
+    [JSON.stringify({ ...good, files: [{ name: 'x', ...entry, bytes: -1 }] }), /files\[0\]\.bytes is -1 \(x\)/],
+    [JSON.stringify({ ...good, files: [{ name: 'x', ...entry, sha256: 'no' }] }), /not a SHA-256 \(x\)/],
+    [JSON.stringify({ ...good, chunk_bytes: 2, files: [{ name: 'x', ...entry, chunks: ['0'.repeat(64)] }] }), /2 SHA-256 were expected for the 3 bytes of x/],
+    [JSON.stringify({ ...good, variants: [{ dtype: 'q8', file: '../../x.onnx', shards: 0 }] }), /"\.\.\/\.\.\/x\.onnx" of q8 is not among its files/],
+  ];
+  for (const [body, message] of cases) {
+    server.fault = (file) => (file === `${url}bantam.json` ? { status: 200, body, headers: { 'Content-Type': 'application/json' } } : {});
+    await assertNamed(await load(page), 'bantam.json', message, page);
+    assert.deepEqual(server.taken('/bundle/').requests.map(({ file }) => file), [`${url}bantam.json`]);
+  }
+  server.fault = null;
+  await assertNamed(await load(page, { options: { manifestSha256: 'f'.repeat(64) } }), 'bantam.json', /not the one that the page expects/, page);
+});
+
+test('fetch() answers for the bundle: whole files, ranges, and 404 without asking', LIMIT, async (t) => {
+  const page = await fresh(t);
+  const graph = `${url}onnx/model_q4.onnx`;
+  const listed = manifestFiles(folders.first, 'q4')['onnx/model_q4.onnx'];
+  const answers = await call(page, 'ask', { url, requests: [
+    [graph, {}], [graph, { headers: { Range: 'bytes=0-0' } }], [graph, { headers: { Range: 'bytes=10-' } }],
+    [graph, { headers: { Range: `bytes=${listed.bytes}-` } }], [graph, { method: 'HEAD' }],
+    [`${url}chat_template.jinja`, {}], ['/pages/asyncify.html', {}],
+  ] });
+  assert.deepEqual(answers.map(({ status, bytes }) => [status, bytes]).slice(0, 6),
+    [[200, listed.bytes], [206, 1], [206, listed.bytes - 10], [416, 0], [200, 0], [404, 0]]);
+  assert.equal(answers[0].sha256, listed.sha256);
+  assert.equal(answers[1].headers['content-range'], `bytes 0-0/${listed.bytes}`);
+  assert.equal(answers[6].status, 200);
+  const { requests } = server.taken('/bundle/');
+  assert.deepEqual(requests.map(({ file }) => file), [`${url}bantam.json`, graph]);
+});
+
+test('gzip twins are fetched in place of what they unpack to, and can be damaged without harm', LIMIT, async (t) => {
+  const folder = convert('zipped', path.join(testdata, 'sst2-bert-tiny'), { dtypes: ['fp32'], shardSize: '4MiB', more: ['--compress', 'gzip'] });
+  const zipped = manifestFiles(folder, 'fp32');
+  const twins = readJson(folder, 'bantam.json').files.filter(({ name }) => name.startsWith('onnx/') && name.endsWith('.gz'));
+  assert.equal(twins.length, Object.keys(zipped).length);
+  const size = twins.reduce((sum, { bytes }) => sum + bytes, 0);
+  const one = `/zipped/${twins.find(({ name }) => name.includes('_data')).name}`;
+  const visit = async (fault) => {
+    const page = await fresh(t);
+    server.mounts['/zipped/'] = folder;
+    server.fault = fault;
+    assertWhole(await load(page, { url: '/zipped/' }), zipped);
+    return server.taken('/zipped/onnx/');
+  };
+  const plain = await visit(null);
+  assert.deepEqual(plain.requests.map(({ file }) => file.slice('/zipped/'.length)).sort(), twins.map(({ name }) => name).sort());
+  assert.equal(plain.bytes, size);
+  const cut = await visit((file, request, count) => (file === one && count === 1 ? { cutAt: 600_000 } : {}));
+  assert.equal(cut.bytes, size, 'a broken twin goes on where it broke');
+  const flipped = await visit((file) => (file === one ? { flipAt: 500_000 } : {}));
+  assert.ok(flipped.requests.some(({ file }) => `${file}.gz` === one), 'what a damaged twin does not give comes from the file itself');
+  const decoded = await visit((file) => (file.endsWith('.gz') ? { headers: { 'Content-Encoding': 'gzip' } } : {}));
+  assert.ok(decoded.requests.length > twins.length, 'a server that lets the browser unpack does no harm');
+});
+
+test('plain onnxruntime-web takes shards as Blobs from the disk, with and without JSPI', LIMIT, async (t) => {
+  await fresh(t);
+  const ids = [2, 41, 1207, 388, 3];
+  const ints = (data) => ({ type: 'int64', dims: [1, data.length], data });
+  const feed = { input_ids: ints(ids), attention_mask: ints(ids.map(() => 1)), token_type_ids: ints(ids.map(() => 0)) };
+  const [wanted] = Object.values(runTensors(folders.first, 'fp32', feed));
+  for (const runtime of ['asyncify', 'jspi']) {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = await openPage(browser, server, { context, runtime });
+    const { blobs, logits } = await call(page, 'runSession', { url, dtype: 'fp32', provider: 'wasm', feed });
+    assert.equal(blobs, true);
+    assert.ok(distance(logits, wanted.data) < 2e-5, runtime);
+  }
+});

@@ -1,0 +1,89 @@
+// Runs in the page: the loader of web/, and what it leaves in the browser's storage.
+import { openBundle } from '/web/bantam-loader.mjs';
+import { sha256Hex } from '/web/manifest.mjs';
+
+const describe = (error) => ({ name: error.name, file: error.file, message: error.message });
+
+// Loads a variant and says how it went: the SHA-256 of every file, how long it took, what was told meanwhile.
+export async function load({ url, dtype, options = {}, abortAt }) {
+  const events = [];
+  const abort = new AbortController();
+  const start = performance.now();
+  try {
+    const bundle = await openBundle(url, {
+      ...options,
+      signal: abort.signal,
+      onProgress: (event) => {
+        events.push(event);
+        if (abortAt && event.all.loaded >= abortAt) abort.abort(new Error('the page was closed'));
+      },
+    });
+    await bundle.load(dtype);
+    const ms = performance.now() - start;
+    const digests = {};
+    for (const name of bundle.files(dtype)) {
+      digests[name] = await sha256Hex(new Uint8Array(await (await bundle.blob(name)).arrayBuffer()));
+    }
+    return { digests, ms, storage: bundle.storage, first: events[0]?.all, last: events.at(-1)?.all, steady: isSteady(events), events: events.length };
+  } catch (error) {
+    return { error: describe(error), last: events.at(-1)?.all };
+  }
+}
+
+// Whether no event counts more than there is.
+const isSteady = (events) => events.every(({ loaded, total, all }) => loaded >= 0 && loaded <= total && all.loaded <= all.total);
+
+// Every file in the origin's private file system, and every entry of its caches: {name: bytes}.
+export async function stored() {
+  const found = {};
+  const walk = async (directory, prefix) => {
+    for await (const [name, handle] of directory.entries()) {
+      if (handle.kind === 'directory') await walk(handle, `${prefix}${name}/`);
+      else found[`${prefix}${name}`] = (await handle.getFile().catch(() => null))?.size ?? 0;  // may be renamed just now
+    }
+  };
+  await walk(await navigator.storage.getDirectory(), 'opfs/');
+  for (const key of await caches.keys()) {
+    const cache = await caches.open(key);
+    for (const request of await cache.keys()) found[`${key}${new URL(request.url).pathname}`] = (await (await cache.match(request)).blob()).size;
+  }
+  return found;
+}
+
+// One bit of what is stored, as a failing disk would do it.
+export async function damage() {
+  const top = await (await navigator.storage.getDirectory()).getDirectoryHandle('bantam-loader');
+  const pieces = await top.getDirectoryHandle('pieces');
+  for await (const handle of pieces.values()) {
+    const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+    bytes[bytes.length >> 1] ^= 4;
+    const writable = await handle.createWritable();
+    await writable.write(bytes);
+    await writable.close();
+    return handle.name;
+  }
+}
+
+// The answer of any URL through the bundle's fetch.
+export async function ask({ url, requests }) {
+  const bundle = await openBundle(url);
+  const answers = [];
+  for (const [target, init] of requests) {
+    const response = await bundle.fetch(target, init);
+    const body = new Uint8Array(await response.arrayBuffer());
+    answers.push({ status: response.status, headers: Object.fromEntries(response.headers), bytes: body.length, sha256: await sha256Hex(body) });
+  }
+  return answers;
+}
+
+// Plain onnxruntime-web with what the loader gives it.
+export async function runSession({ url, dtype, provider, feed, build }) {
+  const { ort, toTensor } = await import('/pages/ort.mjs');
+  const { model, externalData } = await (await openBundle(url)).session(dtype);
+  const blobs = externalData.every(({ data }) => data instanceof Blob);
+  const session = await ort.InferenceSession.create(model, { executionProviders: [provider], externalData, logSeverityLevel: 3 });
+  const inputs = Object.fromEntries(session.inputMetadata.map(({ name, type }) => [name, toTensor(type, feed[name])]));
+  const { logits } = await session.run(inputs);
+  await session.release();
+  return { blobs, logits: Array.from(logits.data) };
+}
