@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "graph/lower.h"
 #include "graph/onnx_export.h"
 #include "pipeline/bundle_config.h"
 #include "pipeline/bundle_files.h"
@@ -14,11 +15,17 @@
 namespace bantam {
 namespace {
 
+Operators operators_of(const Recipe& recipe) {
+  if (recipe.ops == OpsStyle::kStandard) return Operators::kStandard;
+  return recipe.target == Target::kTransformersJs3 ? Operators::kWeb122 : Operators::kFused;
+}
+
 PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe, const MaxAbs& max_abs,
                             std::vector<std::string>& notes) {
   QuantizedGraph quantized = quantize(model, variant, max_abs);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
   for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
+  with_context(name(variant.dtype), [&] { lower_operators(planned.graph, operators_of(recipe)); });
   planned.layout = lay_out(planned.graph, fmt::format("model{}.onnx", info(variant.dtype).suffix), recipe.shard_bytes);
   notes.insert(notes.end(), planned.layout.notes.begin(), planned.layout.notes.end());
   planned.onnx = export_onnx(planned.graph, tool_version(), [&](std::size_t weight, std::size_t part) {
@@ -73,7 +80,9 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   SmallFile card{std::string(kModelCard), {}, model_card(plan, nullptr), 0};
   card.bytes = std::ssize(card.text);
   plan.small_files.push_back(std::move(card));
-  plan.config = to_pretty_json(with_transformers_js_config(plan.checkpoint.config.json(), sessions));
+  Json config = with_transformers_js_config(plan.checkpoint.config.json(), sessions, plan.model.task);
+  if (recipe.target == Target::kTransformersJs3) state_cache_shape(config, plan.model.graph);
+  plan.config = to_pretty_json(config);
   return plan;
 }
 
