@@ -10,8 +10,8 @@ namespace bantam {
 // Which operators a graph may hold.
 enum class Operators : std::uint8_t {
   kFused,     // all that the onnxruntime of today has: one node for what its kernels do at once
-  kWeb122,    // those of onnxruntime-web 1.22, which transformers.js 3 brings: no 8-bit MatMulNBits, no
-              // GatherBlockQuantized over uint8
+  kWeb122,    // those of onnxruntime 1.21 and onnxruntime-web 1.22, which transformers.js 3 brings: no 8-bit
+              // MatMulNBits, no GatherBlockQuantized over uint8, no GroupQueryAttention with a bias
   kStandard,  // those of ONNX alone, opset 21
 };
 

@@ -52,17 +52,4 @@ Json with_transformers_js_config(Json config, const std::vector<SessionFile>& se
   return config;
 }
 
-void state_cache_shape(Json& config, const Graph& graph) {
-  const auto cache = std::ranges::find_if(graph.inputs, [&](ValueId id) {
-    return graph.value(id).name == "past_key_values.0.key";
-  });
-  if (cache == graph.inputs.end()) return;
-  const std::vector<Dim>& dims = graph.value(*cache).dims;
-  const auto state = [&](const char* key, const Dim& dim) {
-    if (!config.contains(key) || config[key].is_null()) config[key] = dim.value;
-  };
-  state("num_key_value_heads", dims.at(1));
-  state("head_dim", dims.at(3));
-}
-
 }  // namespace bantam

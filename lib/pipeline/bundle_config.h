@@ -4,7 +4,6 @@
 
 #include "base/json.h"
 #include "convert/architecture.h"
-#include "graph/graph.h"
 #include "quantize/variant.h"
 #include "shard/layout.h"
 
@@ -26,9 +25,5 @@ DtypeName default_dtype_webgpu(const std::vector<SessionFile>& sessions, Task ta
 // (browser study, section 1.4): dtype, device_config, use_external_data_format keyed by full file name. With
 // half caches also kv_cache_dtype, which transformers.js 3 needs (4 reads the graph).
 Json with_transformers_js_config(Json config, const std::vector<SessionFile>& sessions, Task task);
-
-// transformers.js 3 makes the first, empty caches from config.json: states num_key_value_heads and head_dim as the
-// graph has them where the file leaves them to defaults. Nothing where the graph has no caches.
-void state_cache_shape(Json& config, const Graph& graph);
 
 }  // namespace bantam

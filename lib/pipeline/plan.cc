@@ -4,28 +4,23 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "graph/lower.h"
 #include "graph/onnx_export.h"
 #include "pipeline/bundle_config.h"
 #include "pipeline/bundle_files.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_card.h"
+#include "pipeline/target.h"
 #include "shard/compress.h"
 
 namespace bantam {
 namespace {
-
-Operators operators_of(const Recipe& recipe) {
-  if (recipe.ops == OpsStyle::kStandard) return Operators::kStandard;
-  return recipe.target == Target::kTransformersJs3 ? Operators::kWeb122 : Operators::kFused;
-}
 
 PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe, const MaxAbs& max_abs,
                             std::vector<std::string>& notes) {
   QuantizedGraph quantized = quantize(model, variant, max_abs);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
   for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
-  with_context(name(variant.dtype), [&] { lower_operators(planned.graph, operators_of(recipe)); });
+  with_context(name(variant.dtype), [&] { fit_to_target(planned.graph, recipe); });
   planned.layout = lay_out(planned.graph, fmt::format("model{}.onnx", info(variant.dtype).suffix), recipe.shard_bytes);
   notes.insert(notes.end(), planned.layout.notes.begin(), planned.layout.notes.end());
   planned.onnx = export_onnx(planned.graph, tool_version(), [&](std::size_t weight, std::size_t part) {
@@ -81,7 +76,7 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   card.bytes = std::ssize(card.text);
   plan.small_files.push_back(std::move(card));
   Json config = with_transformers_js_config(plan.checkpoint.config.json(), sessions, plan.model.task);
-  if (recipe.target == Target::kTransformersJs3) state_cache_shape(config, plan.model.graph);
+  fit_to_target(config, plan.model.graph, recipe);
   plan.config = to_pretty_json(config);
   return plan;
 }

@@ -44,7 +44,8 @@ bool is_excluded(const Node& node, Operators allowed) {
     case Operators::kFused: return false;
     case Operators::kWeb122:
       if (node.domain != kMicrosoft) return false;
-      return node.type == "GatherBlockQuantized" || (node.type == "MatMulNBits" && integer(node, "bits", 4) != 4);
+      return node.type == "GatherBlockQuantized" || node.type == "GroupQueryAttention" ||
+             (node.type == "MatMulNBits" && integer(node, "bits", 4) != 4);
     case Operators::kStandard: return !node.domain.empty() || find(node) != nullptr;
   }
   BANTAM_ASSERT(false);
