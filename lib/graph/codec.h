@@ -62,5 +62,8 @@ struct PartCast {
   std::byte flip{0};
 };
 CodecPtr recast_codec(CodecPtr codec, std::vector<PartCast> casts);
+// The 8-bit codes of part 0 as two parts of 4 bits, their upper and their lower halves ("_high", "_low"), each two to a
+// byte, low bits first, in the order of the codes: what a runtime without 8-bit operators reads as two 4-bit weights.
+CodecPtr digits_codec(CodecPtr codec);
 
 }  // namespace bantam

@@ -15,7 +15,8 @@ std::byte sign_bits(std::int64_t bits) { return std::byte(bits == 4 ? 0x88 : 0x8
 
 }  // namespace
 
-BlockWeights::BlockWeights(Graph& graph, const std::vector<Node>& nodes, const std::vector<bool>& replaced) {
+BlockWeights::BlockWeights(Graph& graph, const std::vector<Node>& nodes, const std::vector<bool>& replaced, bool digits)
+    : digits_(digits) {
   for (std::size_t w = 0; w < graph.weights.size(); ++w) {
     for (std::size_t p = 0; p < graph.weights[w].parts.size(); ++p) {
       for (const ValueId value : graph.weights[w].parts[p].values) places_[value] = {w, p};
@@ -61,7 +62,7 @@ void BlockWeights::note(const Node& node, bool replaced) {
   (is_matmul(node) ? entry.matmul : entry.gather) = true;
 }
 
-void BlockWeights::choose(Graph& graph, BlockWeight& weight) {
+void BlockWeights::choose(Graph& graph, BlockWeight& weight) const {
   if ((weight.bits != 4 && weight.bits != 8) || weight.block < 16) {
     fail("blocks of {} codes of {} bits are not covered here", weight.block, weight.bits);
   }
@@ -90,6 +91,19 @@ void BlockWeights::choose(Graph& graph, BlockWeight& weight) {
   };
   weight.zero_points = weight.zeros ? parts.at(2).values[0] : kNoValue;
   const Shape flat = {weight.rows, width};
+  if (typed && !weight.zeros && !raw && digits_ && weight.matmul && !four) {
+    weight.form = BlockForm::kDigits;
+    stored.codec = digits_codec(stored.codec);
+    const std::vector<PartSpec> specs = stored.codec->parts(spec);
+    codes.values.resize(1);
+    codes.shapes = {specs[0].shape};
+    weight.codes = codes.values[0];
+    const std::string base = graph.value(weight.codes).name;
+    graph.value(weight.codes).name = base + "_high";
+    weight.low = graph.add_value(base + "_low", DType::kU8);
+    parts.insert(parts.begin() + 1, WeightPart{{weight.low}, {specs[1].shape}, DType::kU8});
+    return;
+  }
   if (typed && !weight.zeros && !raw) {
     weight.form = BlockForm::kSigned;
     const DType dtype = four ? DType::kI4 : DType::kI8;

@@ -12,6 +12,7 @@ namespace bantam {
 enum class BlockForm : std::uint8_t {
   kSigned,  // int4 or int8 [rows, padded width] for DequantizeLinear, which needs no zero points then
   kPacked,  // uint4 [rows, padded width] and zero points uint4 [rows, blocks], for DequantizeLinear
+  kDigits,  // uint8, upper and lower halves of 8-bit codes, for two 4-bit MatMulNBits; see digits_codec()
   kBytes,   // uint8 as they are: 8 bits for DequantizeLinear with zero points, 4 bits to be taken apart
 };
 
@@ -28,7 +29,8 @@ struct BlockWeight {
   bool shared = false;      // its codes are read by other nodes too
   bool zeros = false;       // has zero points
   BlockForm form = BlockForm::kBytes;
-  ValueId codes = kNoValue;        // under the shape and type of the form
+  ValueId codes = kNoValue;        // under the shape and type of the form; of kDigits the upper halves
+  ValueId low = kNoValue;          // of kDigits
   ValueId zero_points = kNoValue;  // likewise; kNoValue without
 };
 
@@ -36,8 +38,8 @@ struct BlockWeight {
 // those values are left that still have readers.
 class BlockWeights {
  public:
-  // `replaced`: which of `nodes`.
-  BlockWeights(Graph& graph, const std::vector<Node>& nodes, const std::vector<bool>& replaced);
+  // `replaced`: which of `nodes`. `digits`: whether 4-bit MatMulNBits may read 8-bit weights.
+  BlockWeights(Graph& graph, const std::vector<Node>& nodes, const std::vector<bool>& replaced, bool digits);
 
   // Of a replaced node. Errors where its codes are no stored weight.
   const BlockWeight& of(const Node& node) const;
@@ -47,8 +49,9 @@ class BlockWeights {
     std::size_t weight, part;
   };
   void note(const Node& node, bool replaced);
-  static void choose(Graph& graph, BlockWeight& weight);
+  void choose(Graph& graph, BlockWeight& weight) const;
 
+  bool digits_;
   std::map<ValueId, Place> places_;
   std::map<std::size_t, BlockWeight> weights_;
 };

@@ -24,12 +24,17 @@ class Rows {
  public:
   Rows(Lowering& to, const BlockWeight& weight, ValueId leading) : to_(to), weight_(weight), leading_(leading) {}
 
-  // float32 [..., width], width that of the codes.
-  ValueId decode(ValueId codes, ValueId scales, ValueId zeros) {
+  // float32 [..., width], width that of the codes. `low`: of BlockForm::kDigits.
+  ValueId decode(ValueId codes, ValueId low, ValueId scales, ValueId zeros) {
     ValueId zero = to_.builder().scalar(static_cast<float>(middle(weight_)));
     if (zeros != kNoValue) zero = spread(first(flat(zeros), weight_.blocks));  // rows of nibbles end in whole bytes
     const ValueId step = spread(to_.wide(scales));
-    const ValueId centred = to_.op("Sub", {flat(codes), zero});
+    ValueId code = flat(codes);
+    if (low != kNoValue) {
+      const ValueId high = to_.op("Mul", {code, to_.builder().scalar(16.0F)});
+      code = to_.op("Add", {high, flat(low)});
+    }
+    const ValueId centred = to_.op("Sub", {code, zero});
     return to_.op("Mul", {centred, step});
   }
 
@@ -41,7 +46,8 @@ class Rows {
   // The codes of a row as floats, one after the other.
   ValueId flat(ValueId bytes) {
     const ValueId floats = to_.builder().cast(bytes, DType::kF32);
-    return shaped(weight_.bits == 4 ? nibbles(to_, floats) : floats, {-1});
+    const bool packed = weight_.bits == 4 || weight_.form == BlockForm::kDigits;
+    return shaped(packed ? nibbles(to_, floats) : floats, {-1});
   }
   ValueId first(ValueId x, std::int64_t count) {
     GraphBuilder& builder = to_.builder();
@@ -84,11 +90,32 @@ ValueId matrix(Lowering& to, const BlockWeight& weight, ValueId scales, std::int
   } else if (weight.bits == 8) {
     whole = dequantized(to, weight, weight.codes, scales, byte_zeros(to, weight.zero_points, scales));
   } else {
-    whole = Rows(to, weight, builder.constant({weight.rows})).decode(weight.codes, scales, weight.zero_points);
+    whole = Rows(to, weight, builder.constant({weight.rows})).decode(weight.codes, kNoValue, scales, weight.zero_points);
     if (to.dtype(scales) != DType::kF32) whole = builder.cast(whole, to.dtype(scales));
   }
   if (width == weight.blocks * weight.block) return whole;
   return to.op("Slice", {whole, builder.constant({0}), builder.constant({width}), builder.constant({1})});
+}
+
+// code - 128 = 16 (high - 8) + low: an 8-bit weight as the sum of two 4-bit ones, exactly. The factor comes last: scales
+// that are computed, in float16, make the MatMulNBits of onnxruntime 1.21 read what is not there.
+void write_digits(Lowering& to, const Node& node, const BlockWeight& weight, std::int64_t width) {
+  const ValueId x = input(node, 0), scales = input(node, 2);
+  const auto multiply = [&](ValueId codes, ValueId zeros, ValueId bias) {
+    std::vector<ValueId> inputs = {x, codes, scales, zeros, kNoValue, bias};
+    while (inputs.back() == kNoValue) inputs.pop_back();
+    return to.builder().op_many("MatMulNBits", inputs, 1,
+                                {{"K", width},
+                                 {"N", weight.rows},
+                                 {"bits", std::int64_t{4}},
+                                 {"block_size", weight.block}},
+                                DType::kUndefined, kMicrosoft)[0];
+  };
+  const ValueId zeros = to.op("ConstantOfShape", {to.builder().constant({weight.rows, (weight.blocks + 1) / 2})},
+                              {{"value", TensorData{DType::kU8, {1}, {std::byte{0}}, {}}}}, DType::kU8);
+  const ValueId low = multiply(weight.low, zeros, input(node, 5));
+  const ValueId high = multiply(weight.codes, kNoValue, kNoValue);
+  to.write(output(node, 0), "Add", {to.op("Mul", {high, to.scalar(16.0F, high)}), low});
 }
 
 }  // namespace
@@ -101,6 +128,7 @@ void lower_matmul_nbits(Lowering& to, const Node& node) {
   if (integer(node, "N", 0) != weight.rows || width < 1 || width > weight.blocks * weight.block) {
     fail("K and N are not those of the weight");
   }
+  if (weight.form == BlockForm::kDigits) return write_digits(to, node, weight, width);
   const Value& x = to.graph().value(input(node, 0));
   if (x.has_dims && x.dims.size() != 2) fail("{} axes of its input; two are covered here", x.dims.size());
   const ValueId matrix_value = matrix(to, weight, input(node, 2), width);
@@ -125,9 +153,11 @@ void lower_gather_block_quantized(Lowering& to, const Node& node) {
   if (weight.zero_points != kNoValue) {
     zeros = to.op("Gather", {weight.zero_points, ids}, {}, to.dtype(weight.zero_points));
   }
-  if (weight.bits == 4) {
+  if (weight.bits == 4 || weight.form == BlockForm::kDigits) {
+    ValueId low = kNoValue;
+    if (weight.low != kNoValue) low = to.op("Gather", {weight.low, ids}, {}, DType::kU8);
     Rows rows(to, weight, to.op("Shape", {ids}, {}, DType::kI64));
-    to.write_as(target, rows.decode(codes, scales, zeros));
+    to.write_as(target, rows.decode(codes, low, scales, zeros));
     return;
   }
   if (weight.form == BlockForm::kBytes) zeros = byte_zeros(to, zeros, scales);

@@ -93,7 +93,7 @@ void lower_operators(Graph& graph, Operators allowed) {
   if (const std::int64_t opset = graph.opsets.at(""); opset < 21) {
     fail("opset {}; the operators that replace others are those of opset 21", opset);
   }
-  Lowering to(graph, std::exchange(graph.nodes, {}), replaced);
+  Lowering to(graph, std::exchange(graph.nodes, {}), replaced, allowed);
   for (std::size_t n = 0; n < to.nodes().size(); ++n) {
     const Node& node = to.nodes()[n];
     if (!replaced[n]) {

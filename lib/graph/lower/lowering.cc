@@ -8,8 +8,10 @@
 
 namespace bantam {
 
-Lowering::Lowering(Graph& graph, std::vector<Node> nodes, const std::vector<bool>& replaced)
-    : nodes_(std::move(nodes)), builder_(graph), weights_(graph, nodes_, replaced) {
+Lowering::Lowering(Graph& graph, std::vector<Node> nodes, const std::vector<bool>& replaced, Operators allowed)
+    : nodes_(std::move(nodes)),
+      builder_(graph),
+      weights_(graph, nodes_, replaced, allowed == Operators::kWeb122) {
   for (const Node& node : nodes_) {
     for (const ValueId id : node.outputs) {
       if (id != kNoValue) producers_[id] = &node;

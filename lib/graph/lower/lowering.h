@@ -8,6 +8,7 @@
 
 #include "graph/builder.h"
 #include "graph/graph.h"
+#include "graph/lower.h"
 #include "graph/lower/block_weights.h"
 
 namespace bantam {
@@ -16,7 +17,7 @@ namespace bantam {
 class Lowering {
  public:
   // `nodes` are those of the graph, which has none now; `replaced` says which of them will be.
-  Lowering(Graph& graph, std::vector<Node> nodes, const std::vector<bool>& replaced);
+  Lowering(Graph& graph, std::vector<Node> nodes, const std::vector<bool>& replaced, Operators allowed);
 
   GraphBuilder& builder() { return builder_; }
   Graph& graph() { return builder_.graph(); }
