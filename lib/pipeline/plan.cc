@@ -17,7 +17,7 @@ namespace {
 
 PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe, const MaxAbs& max_abs,
                             std::vector<std::string>& notes) {
-  QuantizedGraph quantized = quantize(model, variant, max_abs);
+  QuantizedGraph quantized = quantize(model, fit_to_target(variant, recipe), max_abs);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
   for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
   with_context(name(variant.dtype), [&] { fit_to_target(planned.graph, recipe); });

@@ -35,6 +35,11 @@ void fit_to_target(Graph& graph, const Recipe& recipe) {
   graph.check();
 }
 
+Variant fit_to_target(Variant variant, const Recipe& recipe) {
+  if (operators_of(recipe) != Operators::kFused && !variant.fused_embeddings) variant.fused_embeddings = true;
+  return variant;
+}
+
 void fit_to_target(Json& config, const Graph& graph, const Recipe& recipe) {
   if (recipe.target != Target::kTransformersJs3) return;
   const std::size_t cache = find_input(graph, "past_key_values.0.key");

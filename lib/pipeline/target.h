@@ -12,6 +12,10 @@ namespace bantam {
 //   feed, is a constant 0: logits of all positions.
 void fit_to_target(Graph& graph, const Recipe& recipe);
 
+// The variant as it is to be quantized before fit_to_target(): where embeddings are not of GatherBlockQuantized anyway,
+// they are now, because that operator is one that can be written otherwise together with a tied head.
+Variant fit_to_target(Variant variant, const Recipe& recipe);
+
 // The same for config.json. Version 3 makes the first, empty caches from it: num_key_value_heads and head_dim are
 // stated as the graph has them where the file leaves them to defaults.
 void fit_to_target(Json& config, const Graph& graph, const Recipe& recipe);
