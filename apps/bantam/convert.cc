@@ -44,6 +44,8 @@ struct Arguments {
   std::optional<std::string> method;
   std::vector<std::string> keep;
   std::vector<std::string> keep_roles;
+  std::optional<std::string> target;
+  std::optional<std::string> ops;
   std::vector<std::string> compress;
   bool allow_nonfinite = false;
   bool hash_source = false;
@@ -69,6 +71,20 @@ std::vector<Choice> method_choices() {
   return choices;
 }
 
+template <typename T>
+std::vector<Choice> word_choices(std::span<const Word<T>> words) {
+  std::vector<Choice> choices;
+  for (const Word<T>& word : words) choices.push_back({std::string(word.name), std::string(word.summary)});
+  return choices;
+}
+
+template <typename T>
+void choose(std::span<const Word<T>> words, const std::optional<std::string>& name, T& value) {
+  for (const Word<T>& word : words) {
+    if (name && word.name == *name) value = word.value;
+  }
+}
+
 std::vector<Choice> compression_choices() {
   std::vector<Choice> choices;
   for (const Compression& entry : compressions()) choices.push_back({std::string(entry.name), std::string(entry.summary)});
@@ -86,6 +102,8 @@ Recipe make_recipe(const Arguments& arguments) {
   if (arguments.output) recipe.output = *arguments.output;
   if (arguments.task) recipe.task = parse_task(*arguments.task);
   if (arguments.shard_size) recipe.shard_bytes = arguments.shard_size->bytes;
+  choose(targets(), arguments.target, recipe.target);
+  choose(ops_styles(), arguments.ops, recipe.ops);
   if (arguments.threads) recipe.threads = *arguments.threads;
   if (!arguments.compress.empty()) recipe.compress = arguments.compress;
   if (arguments.no_canonical) recipe.canonical = false;
@@ -226,6 +244,8 @@ Action declare(Options& options) {
   declare_calibration(options, arguments->calibration);
   declare_budget(options, arguments->budget);
   options.group("Bundle");
+  options.add("--target RUNTIME", arguments->target, "What loads the bundle.", {.choices = word_choices(targets())});
+  options.add("--ops SET", arguments->ops, "Operators of the graphs.", {.choices = word_choices(ops_styles())});
   options.add("--shard-size SIZE", arguments->shard_size, "Largest external data file. Default: 32MiB.");
   options.add("--compress LIST", arguments->compress, "Pre-compressed twins of large files.", {.choices = compression_choices()});
   options.add("--hash-source", arguments->hash_source, "Record SHA-256 of the source's weight files.");

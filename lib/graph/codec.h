@@ -52,4 +52,18 @@ CodecPtr float_codec();
 // Stores the source's bytes unchanged, whatever their type: integers, packed 4-bit values and F64 of imported graphs.
 CodecPtr raw_codec();
 
+// The same bytes under another type and shape, as far as a part is named: unsigned codes as uint4, say. With `flip`
+// every byte is combined with it by exclusive or: 0x88 turns the 4-bit codes of a zero point 8 into int4, 0x80 the
+// 8-bit codes of a zero point 128 into int8. A raw codec cannot flip.
+struct PartCast {
+  std::size_t part = 0;
+  DType dtype = DType::kUndefined;
+  Shape shape;  // holds as many bytes
+  std::byte flip{0};
+};
+CodecPtr recast_codec(CodecPtr codec, std::vector<PartCast> casts);
+// The 8-bit codes of part 0 as two parts of 4 bits, their upper and their lower halves ("_high", "_low"), each two to a
+// byte, low bits first, in the order of the codes: what a runtime without 8-bit operators reads as two 4-bit weights.
+CodecPtr digits_codec(CodecPtr codec);
+
 }  // namespace bantam

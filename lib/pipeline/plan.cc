@@ -10,6 +10,7 @@
 #include "pipeline/digest_files.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_card.h"
+#include "pipeline/target.h"
 #include "shard/compress.h"
 
 namespace bantam {
@@ -25,9 +26,10 @@ PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Re
   Calibrated calibrated{measured.statistics, factors};
   if (variant.static_int8) calibrated.ranges = measured.ranges.at(variant.static_int8->ranges);
   const Graph scaled = measured.canonical.apply(model, canonical_form(variant));
-  QuantizedGraph quantized = quantize(scaled, variant, max_abs, calibrated);
+  QuantizedGraph quantized = quantize(scaled, fit_to_target(variant, recipe), max_abs, calibrated);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
   for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
+  with_context(name(variant.dtype), [&] { fit_to_target(planned.graph, recipe); });
   planned.layout = lay_out(planned.graph, fmt::format("model{}.onnx", info(variant.dtype).suffix), recipe.shard_bytes);
   notes.insert(notes.end(), planned.layout.notes.begin(), planned.layout.notes.end());
   planned.onnx = export_onnx(planned.graph, tool_version(), [&](std::size_t weight, std::size_t part) {
@@ -85,7 +87,9 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   SmallFile card{std::string(kModelCard), {}, model_card(plan, nullptr), 0};
   card.bytes = std::ssize(card.text);
   plan.small_files.push_back(std::move(card));
-  plan.config = to_pretty_json(with_transformers_js_config(plan.checkpoint.config.json(), sessions));
+  Json config = with_transformers_js_config(plan.checkpoint.config.json(), sessions, plan.model.task);
+  fit_to_target(config, plan.model.graph, recipe);
+  plan.config = to_pretty_json(config);
   return plan;
 }
 

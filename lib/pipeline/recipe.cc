@@ -1,6 +1,7 @@
 #include "pipeline/recipe.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -26,6 +27,30 @@ LayerRange read_layers(const std::string& text) {
   const LayerRange range{number(text.substr(0, dash)), number(dash == std::string::npos ? text : text.substr(dash + 1))};
   if (range.first > range.last) fail("layers: {}: the first is behind the last", quote(text));
   return range;
+}
+
+constexpr std::array<Word<Target>, 2> kTargets = {{
+    {Target::kTransformersJs4, "tjs4", "transformers.js 4 (default)"},
+    {Target::kTransformersJs3, "tjs3",
+     "transformers.js 3 as well: without the operators that onnxruntime-web 1.22 lacks"},
+}};
+constexpr std::array<Word<OpsStyle>, 2> kOpsStyles = {{
+    {OpsStyle::kFused, "fused", "what onnxruntime has fast kernels for (default)"},
+    {OpsStyle::kStandard, "standard", "ONNX's own operators alone (opset 21), for other runtimes; slower"},
+}};
+
+template <typename T>
+std::string_view name_in(std::span<const Word<T>> words, T value) {
+  const auto found = std::ranges::find(words, value, &Word<T>::value);
+  BANTAM_ASSERT(found != words.end());
+  return found->name;
+}
+// A word that the schema has checked.
+template <typename T>
+T value_in(std::span<const Word<T>> words, const std::string& name) {
+  const auto found = std::ranges::find(words, std::string_view(name), &Word<T>::name);
+  BANTAM_ASSERT(found != words.end());
+  return found->value;
 }
 
 // What the schema has checked already is read without asking again.
@@ -78,6 +103,8 @@ void apply_recipe(const Json& json, Recipe& recipe) {
   if (json.contains("output")) recipe.output = json["output"].get<std::string>();
   if (json.contains("task")) recipe.task = parse_task(json["task"].get<std::string>());
   if (json.contains("shard_size")) recipe.shard_bytes = read_size(json["shard_size"]);
+  if (json.contains("target")) recipe.target = value_in(targets(), json["target"].get<std::string>());
+  if (json.contains("ops")) recipe.ops = value_in(ops_styles(), json["ops"].get<std::string>());
   recipe.compress = json.value("compress", recipe.compress);
   recipe.canonical = json.value("canonical", recipe.canonical);
   recipe.allow_nonfinite = json.value("allow_nonfinite", recipe.allow_nonfinite);
@@ -106,6 +133,11 @@ Json rule_json(const Rule& rule) {
 }
 
 }  // namespace
+
+std::span<const Word<Target>> targets() { return kTargets; }
+std::span<const Word<OpsStyle>> ops_styles() { return kOpsStyles; }
+std::string_view name(Target target) { return name_in(targets(), target); }
+std::string_view name(OpsStyle ops) { return name_in(ops_styles(), ops); }
 
 std::vector<DtypeName> default_dtypes() {
   return {DtypeName::kFp32, DtypeName::kFp16, DtypeName::kQ8, DtypeName::kQ4, DtypeName::kQ4F16};
@@ -139,6 +171,8 @@ Json recipe_json(const Recipe& recipe) {
   }
   Json json = {{"variants", std::move(variants)},
                {"shard_size", recipe.shard_bytes},
+               {"target", std::string(name(recipe.target))},
+               {"ops", std::string(name(recipe.ops))},
                {"compress", recipe.compress},
                {"canonical", recipe.canonical},
                {"allow_nonfinite", recipe.allow_nonfinite},

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,22 @@ namespace bantam {
 
 struct AccuracyGoal;  // pipeline/calibrate/accuracy_control.h
 struct Budget;        // pipeline/calibrate/mixed_precision.h
+// What loads the bundle: the operators that it has.
+enum class Target { kTransformersJs4, kTransformersJs3 };
+
+// Which operators the graphs are made of.
+enum class OpsStyle { kFused, kStandard };
+
+template <typename T>
+struct Word {
+  T value;
+  std::string_view name;     // as on the command line and in recipes
+  std::string_view summary;  // one line for --help
+};
+std::span<const Word<Target>> targets();
+std::span<const Word<OpsStyle>> ops_styles();
+std::string_view name(Target target);
+std::string_view name(OpsStyle ops);
 
 // Everything that determines a bundle. The same recipe, source and version give the same bytes.
 struct Recipe {
@@ -26,6 +43,8 @@ struct Recipe {
   std::optional<Task> task;      // overrides what the checkpoint says
   std::vector<Variant> variants;
   std::int64_t shard_bytes = std::int64_t{32} << 20;
+  Target target = Target::kTransformersJs4;
+  OpsStyle ops = OpsStyle::kFused;
   std::vector<std::string> compress;  // names of compressions()
   bool canonical = true;  // bring channels into one scaling first (quantize/canonical.h)
   bool allow_nonfinite = false;

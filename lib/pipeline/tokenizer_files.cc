@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "pipeline/generation_config.h"
 #include "pipeline/preprocessor_config.h"
 #include "pipeline/source_files.h"
 #include "pipeline/tokenizer/chat_template.h"
@@ -30,6 +31,7 @@ class Collector {
 
   std::vector<SmallFile> collect() {
     copy_files();
+    check_generation_config(checkpoint_.config, files_);
     const Json stated = read_tokenizer_config(files_);
     const TokenizerSettings settings = read_tokenizer_settings(checkpoint_.config, stated, files_);
     if (files_.contains("tokenizer.json")) {

@@ -6,6 +6,22 @@
 
 namespace bantam {
 
+namespace {
+
+// The format knows no 4-bit types: such tensors travel as bytes.
+bool is_packed(DType dtype) { return info(dtype).bits == 4; }
+
+Shape shape_of(const WeightPart& part) {
+  Shape shape = part.shapes[0];
+  if (is_packed(part.stored)) {
+    BANTAM_ASSERT(!shape.empty() && shape.back() % 2 == 0);
+    shape.back() /= 2;
+  }
+  return shape;
+}
+
+}  // namespace
+
 Json tensor_cache_index(const Graph& graph, const Layout& layout, const std::string& folder,
                         const std::vector<std::string>& md5) {
   BANTAM_ASSERT(md5.size() == layout.shards.size());
@@ -26,8 +42,8 @@ Json tensor_cache_index(const Graph& graph, const Layout& layout, const std::str
       const PartPlace& place = layout.places[w][p];
       // A tied head and embedding are one record: the first name, the first shape.
       shards[place.shard]["records"].push_back({{"name", graph.value(part.values[0]).name},
-                                                {"shape", part.shapes[0]},
-                                                {"dtype", std::string(name(part.stored))},
+                                                {"shape", shape_of(part)},
+                                                {"dtype", std::string(name(is_packed(part.stored) ? DType::kU8 : part.stored))},
                                                 {"format", "raw"},
                                                 {"nbytes", place.bytes},
                                                 {"byteOffset", place.offset}});

@@ -1,55 +1,11 @@
-// Every decoder fixture through transformers.js' own classes in Node: config.json, names and shapes of caches, positions
-// and masks are what it makes of them. A left-padded batch must continue as generate() of PyTorch continues it.
-import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
-import { test } from 'node:test';
+// Decoder fixtures in transformers.js 4 in Node (native onnxruntime, device cpu).
+import * as library from '@huggingface/transformers';
 
-import { AutoModelForCausalLM, env, Tensor } from '@huggingface/transformers';
+import { bundles } from './support/bundles.js';
+import { testFixtures } from './support/fixture_decoders.js';
 
-import { bundles, convert, testdata } from './support/bundles.js';
+library.env.localModelPath = `${bundles}/`;
+library.env.allowRemoteModels = false;
+library.env.useFSCache = false;
 
-env.localModelPath = `${bundles}/`;
-env.allowRemoteModels = false;
-env.useFSCache = false;
-
-const LIMIT = { timeout: 120_000 };
-
-function readGreedy(file) {
-  const bytes = readFileSync(file);
-  const start = 8 + Number(bytes.readBigUInt64LE(0));
-  const header = JSON.parse(bytes.toString('utf8', 8, start));
-  const read = (name) => {
-    const { dtype, shape, data_offsets: [begin, end] } = header[`greedy.${name}`];
-    assert.equal(dtype, 'I64');
-    return new Tensor('int64', new BigInt64Array(bytes.buffer.slice(bytes.byteOffset + start + begin, bytes.byteOffset + start + end)), shape);
-  };
-  return { inputs: read('input_ids'), attention_mask: read('attention_mask'), tokens: read('tokens') };
-}
-
-const fixtures = readdirSync(path.join(testdata, 'fixtures')).filter((name) => name.includes('-text-generation')).sort();
-
-test('there are fixtures of decoders', () => assert.ok(fixtures.length >= 23));
-
-for (const fixture of fixtures) {
-  test(fixture, LIMIT, async (t) => {
-    const source = path.join(testdata, 'fixtures', fixture);
-    const { inputs, attention_mask, tokens } = readGreedy(path.join(source, 'golden.safetensors'));
-    convert(fixture, source, { dtypes: ['fp32', 'fp16', 'q8', 'q4', 'q4f16'] });
-    const [batch, count] = tokens.dims;
-    const wanted = tokens.tolist().map((row) => row.map(Number));
-    for (const dtype of ['fp32', 'fp16', 'q8', 'q4', 'q4f16']) {
-      await t.test(dtype, LIMIT, async () => {
-        const model = await AutoModelForCausalLM.from_pretrained(fixture, { dtype, device: 'cpu' });
-        const options = { max_new_tokens: count, do_sample: false, eos_token_id: null };
-        const got = await model.generate({ inputs, attention_mask, ...options });
-        assert.deepEqual(got.dims, [batch, inputs.dims[1] + count]);
-        const continued = got.tolist().map((row) => row.slice(inputs.dims[1]).map(Number));
-        // Codes of 8 and 4 bits may choose other tokens in random models; that they run to the end is all there is to say.
-        if (dtype === 'fp32') assert.deepEqual(continued, wanted);
-        assert.ok(continued.flat().every((token) => token >= 0 && token < model.config.vocab_size));
-        await model.dispose();
-      });
-    }
-  });
-}
+testFixtures(library);

@@ -220,6 +220,30 @@ TEST(TokenizerFiles, RefuseJsonThatBrowsersCannotParse) {
   EXPECT_TRUE(Collected(folder.path()).copied("notes.json"));
 }
 
+TEST(GenerationConfig, NamesTheKeyThatIsWrong) {
+  const TempFolder folder;
+  write_bert(folder);
+  folder.write("config.json", R"({"model_type": "bert", "vocab_size": 100})");
+  const auto error = [&](std::string_view text) {
+    folder.write("generation_config.json", text);
+    return error_of([&] { Collected c(folder.path()); });
+  };
+  EXPECT_TRUE(has_parts(error("[]"), {"generation_config.json", "object"}));
+  EXPECT_TRUE(has_parts(error(R"({"eos_token_id": 100})"), {"generation_config.json", "eos_token_id", "100 tokens"}));
+  EXPECT_TRUE(has_parts(error(R"({"eos_token_id": [5, 18446744073709551615]})"), {"eos_token_id", "beyond"}));
+  EXPECT_TRUE(has_parts(error(R"({"eos_token_id": []})"), {"eos_token_id", "empty"}));
+  EXPECT_TRUE(has_parts(error(R"({"pad_token_id": "<pad>"})"), {"pad_token_id", "<pad>"}));
+  EXPECT_TRUE(has_parts(error(R"({"bos_token_id": 1.5})"), {"bos_token_id", "1.5"}));
+  EXPECT_TRUE(has_parts(error(R"({"max_length": 0})"), {"max_length", "0"}));
+  EXPECT_TRUE(has_parts(error(R"({"max_new_tokens": -1})"), {"max_new_tokens", "-1"}));
+  EXPECT_TRUE(has_parts(error(R"({"temperature": "hot"})"), {"temperature", "hot"}));
+  for (const char* good : {R"({"eos_token_id": [1, 99], "pad_token_id": -1, "bos_token_id": null})",
+                           R"({"temperature": 0.7, "top_k": 20, "max_length": 1024, "transformers_version": "5"})"}) {
+    folder.write("generation_config.json", good);
+    EXPECT_TRUE(Collected(folder.path()).copied("generation_config.json")) << good;
+  }
+}
+
 TEST(TokenizerFiles, NameTheKeyThatIsWrong) {
   const TempFolder folder;
   write_bert(folder);

@@ -26,7 +26,7 @@ export const bantam = [
 export const bundles = mkdtempSync(path.join(tmpdir(), 'bantam-js-'));
 process.on('exit', () => rmSync(bundles, { recursive: true, force: true }));
 
-// Converts `source` to a bundle named `name` and returns its folder.
+// Converts `source` to a bundle named `name` and returns its folder. `more`: further options.
 export function convert(name, source, { dtypes = DTYPES, shardSize = '32MiB', more = [] } = {}) {
   if (!bantam) throw new Error('no bantam binary: build it, or set BANTAM to its path');
   const folder = path.join(bundles, name);

@@ -20,6 +20,8 @@ export async function serve(folder) {
     const [first, last] = [Number(range[1]), Math.min(Number(range[2]), body.length - 1)];
     return answer(206, { 'Content-Range': `bytes ${first}-${last}/${body.length}` }, body.subarray(first, last + 1));
   });
+  // wasm computes for seconds in the thread that server and client share; a connection closed meanwhile would be reused.
+  server.keepAliveTimeout = 600_000;
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}/`,
