@@ -9,6 +9,7 @@
 #include "pipeline/bundle_files.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_card.h"
+#include "pipeline/page/self_test_page.h"
 #include "shard/compress.h"
 
 namespace bantam {
@@ -73,6 +74,12 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   SmallFile card{std::string(kModelCard), {}, model_card(plan, nullptr), 0};
   card.bytes = std::ssize(card.text);
   plan.small_files.push_back(std::move(card));
+  if (recipe.page) {
+    std::erase_if(plan.small_files, [](const SmallFile& file) { return file.name == kSelfTestPage; });
+    SmallFile page{std::string(kSelfTestPage), {}, self_test_page(plan), 0};
+    page.bytes = std::ssize(page.text);
+    plan.small_files.push_back(std::move(page));
+  }
   plan.config = to_pretty_json(with_transformers_js_config(plan.checkpoint.config.json(), sessions));
   return plan;
 }

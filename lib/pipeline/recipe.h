@@ -25,6 +25,7 @@ struct Recipe {
   bool canonical = true;  // bring channels into one scaling first (quantize/canonical.h)
   bool allow_nonfinite = false;
   bool hash_source = false;
+  bool page = false;  // write index.html, a page that runs the model
 
   // How, not what: these never change a byte of the bundle.
   int threads = 1;
