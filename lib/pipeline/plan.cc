@@ -102,6 +102,19 @@ std::int64_t memory_bound(const Plan& plan) {
   return kFixed + write_memory_bound(targets, {.threads = plan.recipe.threads});
 }
 
+std::vector<Forecast> forecasts(const Plan& plan) {
+  std::int64_t other = std::ssize(plan.config);
+  for (const SmallFile& file : plan.small_files) other += fetched_with_all(file.name) ? file.bytes : 0;
+  std::vector<Forecast> result;
+  for (const PlannedVariant& variant : plan.variants) {
+    ForecastInput input{std::string(name(variant.variant.dtype)), {&variant.graph}, {std::ssize(variant.onnx)}, other,
+                        plan.model.task == Task::kTextGeneration};
+    for (const ShardFile& shard : variant.layout.shards) input.file_bytes.push_back(shard.bytes);
+    result.push_back(forecast(input));
+  }
+  return result;
+}
+
 std::vector<PlannedFile> planned_files(const Plan& plan) {
   const bool known = plan.recipe.compress.empty() && !plan.recipe.hash_source;
   std::vector<FileEntry> entries = payload_files(plan);
@@ -142,7 +155,12 @@ std::string plan_json(const Plan& plan) {
   }
   Json body = manifest(plan, {}, {}, {});
   body.erase("files");
-  body["plan"] = {{"files", std::move(files)}, {"bytes", total}, {"peak_memory_bytes", memory_bound(plan)}};
+  Json by_dtype = Json::object();
+  for (const Forecast& entry : forecasts(plan)) by_dtype[entry.dtype] = forecast_json(entry);
+  body["plan"] = {{"files", std::move(files)},
+                  {"bytes", total},
+                  {"peak_memory_bytes", memory_bound(plan)},
+                  {"forecasts", std::move(by_dtype)}};
   return to_pretty_json(body);
 }
 

@@ -121,7 +121,7 @@ std::string broken(const BundleView& view, const Findings& findings, const std::
   return {};
 }
 
-std::int64_t variant_bytes(const BundleView& view, const std::string& dtype) {
+std::set<std::string> variant_files(const BundleView& view, const std::string& dtype) {
   std::set<std::string> files;
   for (const SessionGraph& graph : view.graphs) {
     if (graph.dtype != dtype) continue;
@@ -129,9 +129,25 @@ std::int64_t variant_bytes(const BundleView& view, const std::string& dtype) {
     if (!graph.external) continue;
     for (const ExternalTensor& tensor : graph.external->tensors) files.insert("onnx/" + tensor.location);
   }
+  return files;
+}
+
+std::int64_t variant_bytes(const BundleView& view, const std::string& dtype) {
   std::int64_t bytes = 0;
-  for (const std::string& file : files) bytes += view.bytes(file);
+  for (const std::string& file : variant_files(view, dtype)) bytes += view.bytes(file);
   return bytes;
+}
+
+Forecast forecast_of(const BundleView& view, const std::string& dtype) {
+  ForecastInput input;
+  input.dtype = dtype;
+  for (const SessionGraph& graph : view.graphs) {
+    if (graph.dtype == dtype) input.graphs.push_back(graph.graph.get());
+  }
+  for (const std::string& file : variant_files(view, dtype)) input.file_bytes.push_back(view.bytes(file));
+  for (const auto& [name, file] : view.files) input.other_bytes += fetched_with_all(name) ? file.bytes : 0;
+  input.generates = view.task() == "text-generation";
+  return forecast(input);
 }
 
 }  // namespace
@@ -148,7 +164,8 @@ std::vector<VariantOutlook> outlook(const BundleView& view, const Findings& find
         nodes.unread.push_back(graph.file);
       }
     }
-    VariantOutlook variant{dtype, variant_bytes(view, dtype), {}};
+    VariantOutlook variant{dtype, variant_bytes(view, dtype), {}, {}};
+    if (nodes.unread.empty()) variant.forecast = forecast_of(view, dtype);
     const std::string bad = broken(view, findings, dtype);
     for (const Device device : devices()) {
       Outlook entry = bad.empty() ? judge(device, nodes) : fails(device, bad + " is broken");

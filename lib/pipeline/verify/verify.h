@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/progress.h"
+#include "pipeline/forecast/forecast.h"
 #include "pipeline/verify/consumer.h"
 #include "pipeline/verify/findings.h"
 
@@ -38,6 +40,7 @@ struct VariantOutlook {
   std::string dtype;
   std::int64_t bytes = 0;         // of its graphs and external data
   std::vector<Outlook> outlooks;  // per device, in the order of devices()
+  std::optional<Forecast> forecast;  // nothing: a graph could not be read
 };
 
 struct CheckResult {

@@ -10,7 +10,10 @@ namespace {
 Json known(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 Json variant_json(const VariantOutlook& variant) {
-  Json json = {{"dtype", variant.dtype}, {"bytes", variant.bytes}, {"devices", Json::object()}};
+  Json json = {{"dtype", variant.dtype},
+               {"bytes", variant.bytes},
+               {"devices", Json::object()},
+               {"forecast", variant.forecast ? forecast_json(*variant.forecast) : Json()}};
   for (const Outlook& outlook : variant.outlooks) {
     json["devices"][std::string(name(outlook.device))] = {
         {"verdict", name(outlook.verdict)}, {"default", outlook.is_default}, {"reason", known(outlook.reason)}};

@@ -69,6 +69,11 @@ std::string describe_verification(const VerifyResult& result) {
   text += findings_text(result.findings, Severity::kError);
   text += findings_text(result.findings, Severity::kWarning);
   text += outlook_table(result);
+  std::vector<Forecast> forecasts;
+  for (const VariantOutlook& variant : result.variants) {
+    if (variant.forecast) forecasts.push_back(*variant.forecast);
+  }
+  if (!forecasts.empty()) text += "\n" + describe_forecasts(forecasts);
   text += fmt::format("\nBy the rules of transformers.js {} and the kernels of onnxruntime-web {}.\n", kTransformersJs, kOrtWeb);
   return text;
 }
