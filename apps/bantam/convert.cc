@@ -49,6 +49,7 @@ struct Arguments {
   std::vector<std::string> compress;
   bool allow_nonfinite = false;
   bool hash_source = false;
+  bool page = false;
   bool dry_run = false;
   bool force = false;
   bool json = false;
@@ -109,6 +110,7 @@ Recipe make_recipe(const Arguments& arguments) {
   if (arguments.no_canonical) recipe.canonical = false;
   recipe.allow_nonfinite |= arguments.allow_nonfinite;
   recipe.hash_source |= arguments.hash_source;
+  recipe.page |= arguments.page;
   recipe.force = arguments.force;
   if (!arguments.dtypes.empty()) {
     // A dtype that the recipe file describes keeps its settings there.
@@ -248,6 +250,8 @@ Action declare(Options& options) {
   options.add("--ops SET", arguments->ops, "Operators of the graphs.", {.choices = word_choices(ops_styles())});
   options.add("--shard-size SIZE", arguments->shard_size, "Largest external data file. Default: 32MiB.");
   options.add("--compress LIST", arguments->compress, "Pre-compressed twins of large files.", {.choices = compression_choices()});
+  options.add("--page", arguments->page,
+              "Write index.html: a page that loads the model in a browser and shows its answer, speed and size. See bantam serve.");
   options.add("--hash-source", arguments->hash_source, "Record SHA-256 of the source's weight files.");
   options.add("--allow-nonfinite", arguments->allow_nonfinite, "Let NaN and infinite weights through into floating-point variants.");
   options.group("Running");

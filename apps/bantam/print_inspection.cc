@@ -168,7 +168,9 @@ std::string bundle_tables(const Inspection& inspection) {
       roles.add(total.name, v, total.bytes);
     for (const OpCount& op : variants[v].graph.ops) ops.add(op_name(op), v, op.count);
   }
-  return variants_table(inspection) + dtypes.text() + roles.text() + ops.text();
+  std::vector<Forecast> forecasts;
+  for (const InspectedVariant& variant : variants) forecasts.push_back(variant.forecast);
+  return variants_table(inspection) + "\n" + describe_forecasts(forecasts) + dtypes.text() + roles.text() + ops.text();
 }
 
 std::string ops_table(const InspectedGraph& graph) {

@@ -64,6 +64,7 @@ std::string describe_plan(const Plan& plan) {
   files.add_rule();
   files.add_row({"total", format_count(total), exact ? "" : "at most"});
   text += files.text() + "\n";
+  text += describe_forecasts(forecasts(plan)) + "\n";
   text += fmt::format("Peak memory at most {} with {} threads. Nothing was written.\n", format_bytes(memory_bound(plan)), plan.recipe.threads);
   bool half = false;
   for (const PlannedVariant& variant : plan.variants) half |= info(variant.variant.dtype).half;

@@ -132,13 +132,22 @@ std::map<std::string, std::int64_t> check_files(const fs::path& directory, const
   return files;
 }
 
+Forecast forecast_of(const Graph& graph, const InspectedVariant& variant,
+                     const std::map<std::string, std::int64_t>& files, bool generates) {
+  ForecastInput input{variant.dtype, {&graph}, {files.at(variant.file)}, 0, generates};
+  for (const InspectedFile& shard : variant.shards) input.file_bytes.push_back(shard.bytes);
+  for (const auto& [name, bytes] : files) input.other_bytes += fetched_with_all(name) ? bytes : 0;
+  return forecast(input);
+}
+
 InspectedVariant inspect_variant(const fs::path& directory, const Json& json,
-                                 const std::map<std::string, std::int64_t>& files) {
+                                 const std::map<std::string, std::int64_t>& files, bool generates) {
   InspectedVariant variant;
   variant.dtype = json.at("dtype").get<std::string>();
   variant.file = json.at("file").get<std::string>();
   if (!files.contains(variant.file)) fail("bantam.json does not list {}", quote(variant.file));
-  variant.graph = inspect_graph(import_onnx(directory / variant.file));
+  const Graph graph = import_onnx(directory / variant.file);
+  variant.graph = inspect_graph(graph);
   variant.bytes = files.at(variant.file);
   std::map<std::string, std::int64_t> shards;
   for (const Json& weight : json.at("tensors")) {
@@ -160,6 +169,7 @@ InspectedVariant inspect_variant(const fs::path& directory, const Json& json,
   // "model.onnx_data_10" comes after "model.onnx_data_9".
   std::ranges::stable_sort(variant.shards, {}, [](const InspectedFile& file) { return file.name.size(); });
   for (const InspectedFile& shard : variant.shards) variant.bytes += shard.bytes;
+  variant.forecast = forecast_of(graph, variant, files, generates);
   return variant;
 }
 
@@ -180,7 +190,7 @@ Inspection inspect_bundle(const fs::path& directory) {
     const auto files = check_files(directory, manifest);
     for (const auto& [name, bytes] : files) result.files.push_back({name, bytes});
     for (const Json& json : manifest.at("variants"))
-      result.variants.push_back(inspect_variant(directory, json, files));
+      result.variants.push_back(inspect_variant(directory, json, files, result.task == name(Task::kTextGeneration)));
   });
   for (const std::string name : {"bantam.json", "SHA256SUMS"}) {
     result.files.push_back({name, File::open_read(directory / name).size()});

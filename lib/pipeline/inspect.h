@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/shape.h"
+#include "pipeline/forecast/forecast.h"
 
 namespace bantam {
 
@@ -58,6 +59,7 @@ struct InspectedVariant {
   std::int64_t bytes = 0;  // of the graph and its shards
   std::vector<InspectedTensor> tensors;
   InspectedGraph graph;
+  Forecast forecast;
 };
 
 struct Inspection {

@@ -63,7 +63,8 @@ Json variant_json(const InspectedVariant& variant) {
   Json json = {{"dtype", variant.dtype},
                {"file", variant.file},
                {"bytes", variant.bytes},
-               {"shards", list(variant.shards, file_json)}};
+               {"shards", list(variant.shards, file_json)},
+               {"forecast", forecast_json(variant.forecast)}};
   add_content(variant.tensors, variant.graph, json);
   return json;
 }

@@ -11,6 +11,7 @@
 #include "pipeline/manifest.h"
 #include "pipeline/model_card.h"
 #include "pipeline/target.h"
+#include "pipeline/page/self_test_page.h"
 #include "shard/compress.h"
 
 namespace bantam {
@@ -87,6 +88,12 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
   SmallFile card{std::string(kModelCard), {}, model_card(plan, nullptr), 0};
   card.bytes = std::ssize(card.text);
   plan.small_files.push_back(std::move(card));
+  if (recipe.page) {
+    std::erase_if(plan.small_files, [](const SmallFile& file) { return file.name == kSelfTestPage; });
+    SmallFile page{std::string(kSelfTestPage), {}, self_test_page(plan), 0};
+    page.bytes = std::ssize(page.text);
+    plan.small_files.push_back(std::move(page));
+  }
   Json config = with_transformers_js_config(plan.checkpoint.config.json(), sessions, plan.model.task);
   fit_to_target(config, plan.model.graph, recipe);
   plan.config = to_pretty_json(config);
@@ -109,6 +116,19 @@ std::int64_t memory_bound(const Plan& plan) {
   constexpr std::int64_t kFixed = std::int64_t{24} << 20;
   const std::vector<WriteTarget> targets = plan.write_targets({});
   return kFixed + write_memory_bound(targets, {.threads = plan.recipe.threads});
+}
+
+std::vector<Forecast> forecasts(const Plan& plan) {
+  std::int64_t other = std::ssize(plan.config);
+  for (const SmallFile& file : plan.small_files) other += fetched_with_all(file.name) ? file.bytes : 0;
+  std::vector<Forecast> result;
+  for (const PlannedVariant& variant : plan.variants) {
+    ForecastInput input{std::string(name(variant.variant.dtype)), {&variant.graph}, {std::ssize(variant.onnx)}, other,
+                        plan.model.task == Task::kTextGeneration};
+    for (const ShardFile& shard : variant.layout.shards) input.file_bytes.push_back(shard.bytes);
+    result.push_back(forecast(input));
+  }
+  return result;
 }
 
 std::vector<PlannedFile> planned_files(const Plan& plan) {
@@ -158,7 +178,12 @@ std::string plan_json(const Plan& plan) {
   }
   Json body = manifest(plan, {}, {}, {});
   for (const char* of_written : {"files", "chunk_bytes"}) body.erase(of_written);
-  body["plan"] = {{"files", std::move(files)}, {"bytes", total}, {"peak_memory_bytes", memory_bound(plan)}};
+  Json by_dtype = Json::object();
+  for (const Forecast& entry : forecasts(plan)) by_dtype[entry.dtype] = forecast_json(entry);
+  body["plan"] = {{"files", std::move(files)},
+                  {"bytes", total},
+                  {"peak_memory_bytes", memory_bound(plan)},
+                  {"forecasts", std::move(by_dtype)}};
   return to_pretty_json(body);
 }
 

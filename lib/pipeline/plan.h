@@ -8,6 +8,7 @@
 #include "convert/architecture.h"
 #include "convert/checkpoint.h"
 #include "graph/graph.h"
+#include "pipeline/forecast/forecast.h"
 #include "pipeline/recipe.h"
 #include "pipeline/tokenizer_files.h"
 #include "quantize/canonical.h"
@@ -69,6 +70,8 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
 std::int64_t parameter_count(const Plan& plan);
 // Every file of the bundle with its size.
 std::vector<PlannedFile> planned_files(const Plan& plan);
+// What each variant will take in a browser, in the order of variants.
+std::vector<Forecast> forecasts(const Plan& plan);
 // Upper bound of heap memory while the plan runs, in bytes.
 std::int64_t memory_bound(const Plan& plan);
 

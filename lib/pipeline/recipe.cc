@@ -109,6 +109,7 @@ void apply_recipe(const Json& json, Recipe& recipe) {
   recipe.canonical = json.value("canonical", recipe.canonical);
   recipe.allow_nonfinite = json.value("allow_nonfinite", recipe.allow_nonfinite);
   recipe.hash_source = json.value("hash_source", recipe.hash_source);
+  recipe.page = json.value("page", recipe.page);
   if (json.contains("variants")) {
     recipe.variants.clear();
     for (const Json& variant : json["variants"]) recipe.variants.push_back(read_variant(variant));
@@ -176,7 +177,8 @@ Json recipe_json(const Recipe& recipe) {
                {"compress", recipe.compress},
                {"canonical", recipe.canonical},
                {"allow_nonfinite", recipe.allow_nonfinite},
-               {"hash_source", recipe.hash_source}};
+               {"hash_source", recipe.hash_source},
+               {"page", recipe.page}};
   if (recipe.task) json["task"] = std::string(name(*recipe.task));
   return json;
 }

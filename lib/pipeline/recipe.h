@@ -49,6 +49,7 @@ struct Recipe {
   bool canonical = true;  // bring channels into one scaling first (quantize/canonical.h)
   bool allow_nonfinite = false;
   bool hash_source = false;
+  bool page = false;  // write index.html, a page that runs the model
   // What calibration found: a file of statistics, or texts to calibrate with. At most one of them.
   std::filesystem::path stats;
   std::optional<CalibrationDataOptions> calibrate;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parallel.h"
+#include "shard/decompress.h"
 
 namespace bantam {
 namespace {
@@ -80,8 +81,8 @@ void zstd(const std::filesystem::path& from, const std::filesystem::path& to) {
 std::int64_t bound(std::int64_t bytes) { return bytes + bytes / 128 + 4096; }
 
 constexpr std::array<Compression, 2> kTable = {{
-    {"zstd", ".zst", "for servers that answer with Content-Encoding: zstd", bound, zstd},
-    {"gzip", ".gz", "Huffman-only gzip, which every browser decodes natively", bound, gzip},
+    {"zstd", ".zst", "for servers that answer with Content-Encoding: zstd", bound, zstd, unzstd},
+    {"gzip", ".gz", "Huffman-only gzip, which every browser decodes natively", bound, gzip, gunzip},
 }};
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "pipeline/inspect.h"
+#include "pipeline/verify/verify.h"
 #include "shard/compress.h"
 #include "tests/pipeline/bundles.h"
 
@@ -79,6 +80,7 @@ TEST_P(WrittenFiles, FollowTheirSchemas) {
   check_schema("recipe.schema.json", recipe_json(recipe));
   check_schema("inspect.schema.json", parse_json(inspection_json(inspect(fixture(GetParam()).string()))));
   check_schema("inspect.schema.json", parse_json(inspection_json(inspect(bundle.path().string()))));
+  check_schema("verify.schema.json", parse_json(verification_json(verify(bundle.path(), {}, silent_progress()))));
   check_schema("inspect.schema.json",
                parse_json(inspection_json(inspect((bundle / "onnx/model_q4.onnx").string()))));
   check_schema("inspect.schema.json",

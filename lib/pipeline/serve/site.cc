@@ -1,0 +1,202 @@
+#include "pipeline/serve/site.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "pipeline/serve/media_type.h"
+#include "shard/compress.h"
+
+namespace fs = std::filesystem;
+
+namespace bantam {
+namespace {
+
+HttpAnswer plain(int status, std::string text) {
+  HttpAnswer answer;
+  answer.status = status;
+  answer.headers = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
+  answer.text = std::move(text) + "\n";
+  return answer;
+}
+
+// The names that a server gives to files; of what came in as a path, without the first '/'.
+bool is_plain_name(std::string_view name) {
+  if (name.find('\\') != name.npos || name.find('\0') != name.npos) return false;
+  std::size_t begin = 0;
+  while (begin <= name.size()) {
+    const std::size_t end = std::min(name.find('/', begin), name.size());
+    const std::string_view part = name.substr(begin, end - begin);
+    if (part.empty() || part == "." || part == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
+// "localhost:8000", "[::1]:8000" -> the name alone.
+std::string host_name(const std::string& host) {
+  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+  return host.substr(0, host.find(':'));
+}
+
+std::map<std::string, std::string> read_digests(const fs::path& root) {
+  std::map<std::string, std::string> digests;
+  std::error_code error;
+  if (!fs::is_regular_file(root / "SHA256SUMS", error)) return digests;
+  const std::string text = read_text_file(root / "SHA256SUMS", 64 << 20);
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    if (line.size() > 66 && line.substr(64, 2) == "  ") digests.emplace(line.substr(66), line.substr(0, 64));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return digests;
+}
+
+std::string content_encoding(const Compression& compression) { return std::string(compression.name); }
+
+}  // namespace
+
+std::int64_t HttpAnswer::body_bytes() const { return file ? length : std::ssize(text); }
+
+std::string_view reason_phrase(int status) {
+  struct Phrase {
+    int status;
+    std::string_view text;
+  };
+  static constexpr std::array<Phrase, 10> kPhrases = {{{200, "OK"},
+                                                       {206, "Partial Content"},
+                                                       {304, "Not Modified"},
+                                                       {400, "Bad Request"},
+                                                       {403, "Forbidden"},
+                                                       {404, "Not Found"},
+                                                       {405, "Method Not Allowed"},
+                                                       {416, "Range Not Satisfiable"},
+                                                       {431, "Request Header Fields Too Large"},
+                                                       {500, "Internal Server Error"}}};
+  const auto found = std::ranges::find(kPhrases, status, &Phrase::status);
+  BANTAM_ASSERT(found != kPhrases.end());
+  return found->text;
+}
+
+Site::Folder Site::open_folder(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    fail("{}: {}", path.string(), fs::exists(path, error) ? "is not a folder" : "does not exist");
+  }
+  const fs::path root = fs::canonical(path);
+  return {root, read_digests(root)};
+}
+
+Site::Site(const fs::path& root, SiteOptions options) : options_(std::move(options)) {
+  folders_.emplace("", open_folder(root));
+}
+
+void Site::mount(std::string prefix, const fs::path& folder) {
+  while (prefix.ends_with('/')) prefix.pop_back();
+  if (!prefix.starts_with('/') || !is_plain_name(std::string_view(prefix).substr(1))) {
+    fail("{} is no prefix of URLs; it looks like /lib", quote(prefix));
+  }
+  if (!folders_.emplace(prefix, open_folder(folder)).second) fail("{} is mounted twice", quote(prefix));
+}
+
+bool Site::find(const Folder& folder, const std::string& name, Found& found) const {
+  if (!is_plain_name(name)) return false;
+  std::error_code error;
+  const fs::path path = fs::canonical(folder.root / name, error);  // links are followed, and must stay inside
+  if (error || !fs::is_regular_file(path, error)) return false;
+  if (std::mismatch(folder.root.begin(), folder.root.end(), path.begin(), path.end()).first != folder.root.end()) {
+    return false;
+  }
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return false;
+  found.file = std::make_shared<const File>(File::open_read(path));
+  found.bytes = found.file->size();
+  const auto digest = folder.digests.find(name);
+  // A file that is newer than the list of digests may be another one.
+  struct stat sums {};
+  const bool listed = digest != folder.digests.end() && ::stat((folder.root / "SHA256SUMS").c_str(), &sums) == 0 &&
+                      status.st_mtim.tv_sec <= sums.st_mtim.tv_sec;
+  found.tag = listed ? fmt::format("\"{}\"", digest->second)
+                     : fmt::format("W/\"{:x}-{:x}.{:x}\"", found.bytes, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  return true;
+}
+
+HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const std::string& name) const {
+  Found found;
+  if (!find(folder, name, found)) return plain(404, "There is no " + quote(name) + " here.");
+  HttpAnswer answer;
+  bool encoded = false;
+  const std::string range_header = request.header("range");
+  bool has_twin = false;
+  for (const Compression& compression : compressions()) {
+    Found twin;
+    if (!find(folder, name + std::string(compression.extension), twin)) continue;
+    has_twin = true;
+    if (encoded || !range_header.empty() || !accepts_coding(request.header("accept-encoding"), compression.name)) continue;
+    found = twin;
+    encoded = true;
+    answer.headers.emplace_back("Content-Encoding", content_encoding(compression));
+  }
+  if (has_twin) answer.headers.emplace_back("Vary", "Accept-Encoding");
+  answer.headers.emplace_back("Content-Type", media_type(name));
+  answer.headers.emplace_back("ETag", found.tag);
+  answer.headers.emplace_back("Cache-Control", "no-cache");  // kept, and asked for again by its tag
+  answer.headers.emplace_back("Accept-Ranges", "bytes");
+  if (matches_tag(request.header("if-none-match"), found.tag)) {
+    answer.status = 304;
+    return answer;
+  }
+  answer.file = found.file;
+  answer.length = found.bytes;
+  // A part of another version than the client has would make a mixture.
+  const std::string if_range = request.header("if-range");
+  if (range_header.empty() || (!if_range.empty() && (if_range != found.tag || found.tag.starts_with("W/")))) return answer;
+  ByteRange64 range;
+  switch (parse_byte_range(range_header, found.bytes, range)) {
+    case RangeKind::kWhole:
+      return answer;
+    case RangeKind::kUnsatisfiable:
+      answer = plain(416, "The file ends before that range.");
+      answer.headers.emplace_back("Content-Range", fmt::format("bytes */{}", found.bytes));
+      return answer;
+    case RangeKind::kPart:
+      answer.status = 206;
+      answer.offset = range.begin;
+      answer.length = range.end - range.begin;
+      answer.headers.emplace_back("Content-Range", fmt::format("bytes {}-{}/{}", range.begin, range.end - 1, found.bytes));
+      return answer;
+  }
+  BANTAM_ASSERT(false);
+}
+
+HttpAnswer Site::answer(const HttpRequest& request) const {
+  HttpAnswer answer;
+  const std::string host = host_name(request.header("host"));
+  if (!options_.hosts.empty() && std::ranges::find(options_.hosts, host) == options_.hosts.end()) {
+    answer = plain(403, "This server answers to " + options_.hosts.front() + " alone.");
+  } else if (request.method != "GET" && request.method != "HEAD") {
+    answer = plain(405, "Only GET and HEAD are served.");
+    answer.headers.emplace_back("Allow", "GET, HEAD");
+  } else {
+    const Folder* folder = &folders_.at("");
+    std::string name = request.path.substr(1);
+    for (const auto& [prefix, mounted] : folders_) {  // longer ones come later
+      if (prefix.empty() || !request.path.starts_with(prefix + "/")) continue;
+      folder = &mounted;
+      name = request.path.substr(prefix.size() + 1);
+    }
+    if (name.empty() || name.ends_with('/')) name += "index.html";
+    answer = send(request, *folder, name);
+  }
+  answer.headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
+  answer.headers.emplace_back("Cross-Origin-Embedder-Policy", "require-corp");
+  answer.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+  answer.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  return answer;
+}
+
+}  // namespace bantam

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "pipeline/serve/http_request.h"
+
+namespace bantam {
+
+// What is sent back: either `text`, or bytes of `file`.
+struct HttpAnswer {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;  // without Content-Length, Date and Connection
+  std::string text;
+  std::shared_ptr<const File> file;  // null: `text`
+  std::int64_t offset = 0, length = 0;
+
+  std::int64_t body_bytes() const;
+};
+
+struct SiteOptions {
+  // Where requests may come from by their Host header: a page of another name that was made to resolve to this machine
+  // cannot read what is served to it. Empty: any.
+  std::vector<std::string> hosts;
+};
+
+// Folders as a web site: a bundle at "/", and others below prefixes. Immutable; answers from several threads at once.
+//
+// Files are answered with the headers that WebAssembly threads need (COOP, COEP, CORP), with their SHA-256 from
+// SHA256SUMS as a strong entity tag where the folder has one that fits, with byte ranges, and as their precompressed
+// twin (*.zst, *.gz) where the browser accepts it and asks for no range. No answer leads out of a folder, by ".." or by a
+// link. Errors are plain text, so that nobody takes a page for a model.
+class Site {
+ public:
+  Site(const std::filesystem::path& root, SiteOptions options);
+  // `prefix` begins with '/': "/lib". The longest prefix wins. Error: not a folder, a prefix that is taken or no path.
+  void mount(std::string prefix, const std::filesystem::path& folder);
+
+  HttpAnswer answer(const HttpRequest& request) const;
+
+ private:
+  struct Folder {
+    std::filesystem::path root;  // canonical
+    std::map<std::string, std::string> digests;
+  };
+  struct Found {
+    std::shared_ptr<const File> file;
+    std::string tag;
+    std::int64_t bytes = 0;
+  };
+
+  bool find(const Folder& folder, const std::string& name, Found& found) const;
+  HttpAnswer send(const HttpRequest& request, const Folder& folder, const std::string& name) const;
+  static Folder open_folder(const std::filesystem::path& path);
+
+  SiteOptions options_;
+  std::map<std::string, Folder> folders_;  // by prefix without '/' at its end; "" is the root
+};
+
+// "404 Not Found"
+std::string_view reason_phrase(int status);
+
+}  // namespace bantam
