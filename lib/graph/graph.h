@@ -86,6 +86,16 @@ struct Weight {
   std::vector<WeightPart> parts;  // as codec->parts(source->spec())
 };
 
+// Where the heads of an attention come together: the weight [out, heads * size] of the linear that reads them. A layer
+// that is used several times is listed once. Float graphs of families have them; imported graphs do not.
+struct AttentionOutput {
+  std::int64_t layer = 0;
+  ValueId weight = kNoValue;
+  std::int64_t heads = 0;  // that can leave: under grouped-query attention groups, of which a head of keys has one
+  std::int64_t size = 0;   // columns of each
+  bool bias = false;       // the linear adds one
+};
+
 // An ONNX graph: nodes in topological order over values with dense ids.
 class Graph {
  public:
@@ -97,6 +107,7 @@ class Graph {
   std::vector<ValueId> outputs;
   std::vector<Constant> constants;
   std::vector<Weight> weights;  // in order of first use
+  std::vector<AttentionOutput> attentions;
   std::int64_t ir_version = 10;
 
   ValueId add_value(std::string name, DType dtype);
