@@ -147,7 +147,8 @@ HeadPruning parse_head_list(std::string_view text) {
 std::string head_list(const HeadPruning& pruning) {
   std::string text;
   for (const auto& [layer, heads] : pruning.removed) {
-    text += fmt::format("{}{}:{}", text.empty() ? "" : ";", layer, fmt::join(heads, ","));
+    text += fmt::format("{}{}:", text.empty() ? "" : ";", layer);
+    for (std::size_t i = 0; i < heads.size(); ++i) text += fmt::format("{}{}", i == 0 ? "" : ",", heads[i]);
   }
   return text;
 }

@@ -38,21 +38,38 @@ TEST(HeadList, RefusesWhatIsNoList) {
 }
 
 TEST(PrunedHeads, LeaveRowsAndColumns) {
-  const ModelGraph model = pruned("bert-text-classification-3", "0:0,3;1:1");
-  EXPECT_EQ(shape_of(model, "layer.0.attention.self.query.weight"), (Shape{16, 32}));
-  EXPECT_EQ(shape_of(model, "layer.0.attention.self.value.bias"), (Shape{16}));
-  EXPECT_EQ(shape_of(model, "layer.0.attention.output.dense.weight"), (Shape{32, 16}));
-  EXPECT_EQ(shape_of(model, "layer.1.attention.self.key.weight"), (Shape{24, 32}));
-  EXPECT_EQ(shape_of(model, "layer.1.attention.output.dense.weight"), (Shape{32, 24}));
+  const ModelGraph model = pruned("bert-feature-extraction", "0:0,2;1:1");
+  EXPECT_EQ(shape_of(model, "layer.0.attention.self.query.weight"), (Shape{12, 36}));
+  EXPECT_EQ(shape_of(model, "layer.0.attention.self.value.bias"), (Shape{12}));
+  EXPECT_EQ(shape_of(model, "layer.0.attention.output.dense.weight"), (Shape{36, 12}));
+  EXPECT_EQ(shape_of(model, "layer.1.attention.self.key.weight"), (Shape{24, 36}));
+  EXPECT_EQ(shape_of(model, "layer.1.attention.output.dense.weight"), (Shape{36, 24}));
   ASSERT_EQ(model.graph.attentions.size(), 2u);
-  EXPECT_EQ(model.graph.attentions[0].heads, 2);
-  EXPECT_EQ(model.graph.attentions[1].heads, 3);
+  EXPECT_EQ(model.graph.attentions[0].heads, 1);
+  EXPECT_EQ(model.graph.attentions[1].heads, 2);
+}
+
+TEST(PrunedHeads, AreGroupsOfKeysInDecoders) {
+  const ModelGraph model = pruned("llama-text-generation", "0:1;1:2");
+  EXPECT_EQ(shape_of(model, "layers.0.self_attn.q_proj.weight"), (Shape{48, 36}));
+  EXPECT_EQ(shape_of(model, "layers.0.self_attn.k_proj.weight"), (Shape{16, 36}));
+  EXPECT_EQ(shape_of(model, "layers.1.self_attn.o_proj.weight"), (Shape{36, 48}));
+  for (const ValueId input : model.graph.inputs) {
+    const Value& value = model.graph.value(input);
+    if (!value.name.starts_with("past_key_values")) continue;
+    EXPECT_EQ(value.dims[1].value, 2) << value.name;
+  }
+  for (const char* fixture : {"phi3-text-generation-v4-longrope", "gpt2-text-generation", "gpt_neox-text-generation"}) {
+    EXPECT_NO_THROW(pruned(fixture, "0:0;1:1").graph.check()) << fixture;
+  }
+  EXPECT_TRUE(has_parts(error_of([] { pruned("llama-text-generation", "0:1"); }), {"as many heads in every layer", "layer 1 0"}));
+  EXPECT_TRUE(has_parts(error_of([] { pruned("phi-text-generation-v4-norms-grouped", "0:0"); }), {"qk_layernorm"}));
 }
 
 TEST(PrunedHeads, ThatDoNotExistAreNamed) {
-  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-text-classification-3", "1:4"); }), {"layer 1", "no head 4", "0 to 3"}));
-  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-text-classification-3", "2:0"); }), {"no layer 2", "0 to 1"}));
-  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-text-classification-3", "0:0,1,2,3"); }), {"layer 0", "one must stay"}));
+  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-feature-extraction", "1:4"); }), {"layer 1", "no head 4", "0 to 2"}));
+  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-feature-extraction", "2:0"); }), {"no layer 2", "0 to 1"}));
+  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-feature-extraction", "0:0,1,2"); }), {"layer 0", "one must stay"}));
 }
 
 TEST(KeptColumns, TakeOverTheShareOfThoseThatLeave) {

@@ -17,11 +17,28 @@ std::vector<std::int64_t> removed_columns(const KeptHeads& kept) {
   return columns;
 }
 
-ValueId declare_rows(const Module& module, std::string_view leaf, const Shape& stored, Role role, const KeptHeads& kept) {
-  return module.weight(leaf, stored, role, [&](TensorSourcePtr source) {
-    std::string name = source->spec().name;
-    return make_rows_source(std::move(name), std::move(source), kept.rows(kept.stored.size));
-  });
+// The Gemm that gives `value`, itself or before a product with a constant.
+const Node& linear_before(const Graph& graph, ValueId value) {
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    if (node->outputs[0] != value) continue;
+    if (node->type == "Gemm") return *node;
+    BANTAM_ASSERT(node->type == "Mul");
+    value = node->inputs[0];
+  }
+  BANTAM_ASSERT(false);
+}
+
+Weight& weight_of(Graph& graph, ValueId value) {
+  for (Weight& weight : graph.weights) {
+    if (weight.parts.at(0).values.at(0) == value) return weight;
+  }
+  BANTAM_ASSERT(false);
+}
+
+void replace_source(Graph& graph, ValueId value, TensorSourcePtr source) {
+  Weight& weight = weight_of(graph, value);
+  weight.parts.at(0).shapes.at(0) = source->spec().shape;
+  weight.source = std::move(source);
 }
 
 }  // namespace
@@ -63,41 +80,45 @@ void check_pruned_layers(const Module& root, std::int64_t layers) {
   if (last >= layers) fail("prune heads: there is no layer {}; the model's layers are 0 to {}", last, layers - 1);
 }
 
-ValueId linear_to_heads(const Module& module, ValueId x, std::int64_t in, const KeptHeads& kept, Role role,
-                        LinearBias bias) {
-  const std::int64_t out = kept.stored.width();
-  if (kept.removed.empty()) return linear(module, x, in, out, role, bias);
-  const ValueId weight = declare_rows(module, "weight", {out, in}, role, kept);
-  return linear(module, x, weight,
-                bias == LinearBias::kAdd ? declare_rows(module, "bias", {out}, Role::kBias, kept) : kNoValue);
+void keep_head_rows(const Module& module, ValueId heads, const KeptHeads& kept, std::int64_t size) {
+  if (kept.removed.empty()) return;
+  Graph& graph = module.builder().graph();
+  const std::vector<ValueId> inputs = linear_before(graph, heads).inputs;
+  for (std::size_t i = 1; i < inputs.size(); ++i) {
+    TensorSourcePtr source = weight_of(graph, inputs[i]).source;
+    // Layers may share weights: they lose rows once.
+    if (source->spec().rows() == kept.heads().count * size) continue;
+    std::string name = source->spec().name;
+    replace_source(graph, inputs[i], make_rows_source(std::move(name), std::move(source), kept.rows(size)));
+  }
 }
 
-ValueId linear_from_heads(const Module& module, ValueId x, const KeptHeads& kept, std::int64_t out, LinearBias bias) {
-  const Shape stored = {out, kept.stored.width()};
-  const bool add = bias == LinearBias::kAdd;
-  ValueId weight = kNoValue;
-  ValueId shift = kNoValue;
-  if (kept.removed.empty()) {
-    weight = module.weight("weight", stored, Role::kAttentionO);
-    if (add) shift = module.weight("bias", {out}, Role::kBias);
-  } else {
-    const std::vector<std::int64_t> removed = removed_columns(kept);
-    TensorSourcePtr whole;
-    weight = module.weight("weight", stored, Role::kAttentionO, [&](TensorSourcePtr source) {
-      whole = source;
-      return make_kept_columns_source(std::move(source), removed, kept.refit);
-    });
-    if (add) {
-      shift = module.weight("bias", {out}, Role::kBias, [&](TensorSourcePtr source) {
-        if (kept.refit == nullptr || kept.refit->shift.empty()) return source;
-        return make_refitted_bias_source(std::move(source), whole, removed, kept.refit);
-      });
-    }
-  }
-  std::vector<AttentionOutput>& attentions = module.builder().graph().attentions;
-  const bool known = std::ranges::any_of(attentions, [&](const AttentionOutput& a) { return a.weight == weight; });
-  if (!known) attentions.push_back({kept.layer, weight, kept.heads().count, kept.stored.size, add});
-  return linear(module, x, weight, shift);
+void keep_head_columns(const Module& module, ValueId output, const KeptHeads& kept) {
+  Graph& graph = module.builder().graph();
+  const std::vector<ValueId> inputs = linear_before(graph, output).inputs;
+  const ValueId weight = inputs.at(1);
+  if (std::ranges::any_of(graph.attentions, [&](const AttentionOutput& a) { return a.weight == weight; })) return;
+  const bool add = inputs.size() > 2;
+  graph.attentions.push_back({kept.layer, weight, kept.heads().count, kept.stored.size, add});
+  if (kept.removed.empty()) return;
+  const std::vector<std::int64_t> removed = removed_columns(kept);
+  const TensorSourcePtr whole = weight_of(graph, weight).source;
+  replace_source(graph, weight, make_kept_columns_source(whole, removed, kept.refit));
+  if (!add || kept.refit == nullptr || kept.refit->shift.empty()) return;
+  replace_source(graph, inputs[2],
+                 make_refitted_bias_source(weight_of(graph, inputs[2]).source, whole, removed, kept.refit));
+}
+
+ValueId linear_to_heads(const Module& module, ValueId x, std::int64_t in, const KeptHeads& kept, Role role) {
+  const ValueId heads = linear(module, x, in, kept.stored.width(), role);
+  keep_head_rows(module, heads, kept, kept.stored.size);
+  return heads;
+}
+
+ValueId linear_from_heads(const Module& module, ValueId x, const KeptHeads& kept, std::int64_t out) {
+  const ValueId output = linear(module, x, kept.stored.width(), out, Role::kAttentionO);
+  keep_head_columns(module, output, kept);
+  return output;
 }
 
 }  // namespace bantam

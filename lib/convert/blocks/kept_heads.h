@@ -28,12 +28,15 @@ KeptHeads kept_heads(const Module& module, std::int64_t layer, const AttentionHe
 // An error if the pruning names a layer from `layers` on. Families that can lose heads call it once.
 void check_pruned_layers(const Module& root, std::int64_t layers);
 
-// A linear layer that gives heads: [total * size, in], without the rows of heads that leave.
-ValueId linear_to_heads(const Module& module, ValueId x, std::int64_t in, const KeptHeads& kept, Role role,
-                        LinearBias bias = LinearBias::kAdd);
-// The linear layer that reads them: [out, total * size], without the columns of heads that leave and with the refit.
-// Tells the graph where the heads come together (Graph::attentions).
-ValueId linear_from_heads(const Module& module, ValueId x, const KeptHeads& kept, std::int64_t out,
-                          LinearBias bias = LinearBias::kAdd);
+// Leaves the rows of heads that leave out of the weight and the bias of the linear that gives `heads`, [n, total *
+// size], where each head has `size` rows. A multiplication may stand between.
+void keep_head_rows(const Module& module, ValueId heads, const KeptHeads& kept, std::int64_t size);
+// Leaves the columns of heads that leave out of the linear that reads them and gives `output`, and refits it. Tells the
+// graph where the heads come together (Graph::attentions).
+void keep_head_columns(const Module& module, ValueId output, const KeptHeads& kept);
+
+// Linears to heads and from heads, with both of the above done.
+ValueId linear_to_heads(const Module& module, ValueId x, std::int64_t in, const KeptHeads& kept, Role role);
+ValueId linear_from_heads(const Module& module, ValueId x, const KeptHeads& kept, std::int64_t out);
 
 }  // namespace bantam
