@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "convert/config.h"
+#include "convert/head_pruning.h"
 #include "graph/tensor_source.h"
 
 namespace bantam {
@@ -42,6 +43,7 @@ struct Checkpoint {
   std::vector<SourceFile> files;   // by name
   std::vector<std::string> notes;  // what the user should know: files that were passed over
   std::optional<AdapterInfo> adapter = {};
+  std::optional<HeadPruning> pruning = {};  // heads that families leave out
 };
 
 // The folder that `source` names: a directory, or a hub id ("org/name" or "name", optionally with

@@ -56,7 +56,8 @@ std::string listed(std::vector<std::string> items, std::string_view one, std::st
 
 }  // namespace
 
-Weights::Weights(const Checkpoint& checkpoint) : file_(checkpoint.directory.string()) {
+Weights::Weights(const Checkpoint& checkpoint)
+    : file_(checkpoint.directory.string()), pruning_(checkpoint.pruning) {
   for (const auto& [name, source] : checkpoint.tensors) entries_.emplace(name, Entry{name, source});
 }
 
@@ -133,7 +134,13 @@ std::vector<std::string> Weights::drop(std::initializer_list<std::string_view> p
   return dropped;
 }
 
+const HeadPruning* Weights::pruning() {
+  asked_for_pruning_ = true;
+  return pruning_ ? &*pruning_ : nullptr;
+}
+
 void Weights::finish() const {
+  if (pruning_ && !asked_for_pruning_) fail("{}: heads of this family cannot be pruned", file_);
   std::vector<std::string> left_over;
   for (const auto& [name, entry] : entries_) {
     if (!entry.used) left_over.push_back(entry.original);

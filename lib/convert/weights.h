@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,9 @@ class Weights {
   // sorted, so that the family can say what was left out.
   std::vector<std::string> drop(std::initializer_list<std::string_view> patterns);
 
+  // The heads that the family has to leave out; null: none. A family that never asks cannot: finish() says so.
+  const HeadPruning* pruning();
+
   // Throws Error listing missing names, left-over names and wrong shapes, at most ten of each, with counts.
   void finish() const;
 
@@ -49,6 +53,8 @@ class Weights {
   [[noreturn]] void fail_with(std::vector<std::string> left_over) const;
 
   std::string file_;
+  std::optional<HeadPruning> pruning_;
+  bool asked_for_pruning_ = false;
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<std::string> missing_;
   std::vector<std::string> mismatched_;

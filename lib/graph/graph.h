@@ -114,6 +114,16 @@ struct Coupling {
   std::vector<CoupledAxis> consumers;
 };
 
+// Where the heads of an attention come together: the weight [out, heads * size] of the linear that reads them. A layer
+// that is used several times is listed once. Float graphs of families have them; imported graphs do not.
+struct AttentionOutput {
+  std::int64_t layer = 0;
+  ValueId weight = kNoValue;
+  std::int64_t heads = 0;  // that can leave: under grouped-query attention groups, of which a head of keys has one
+  std::int64_t size = 0;   // columns of each
+  bool bias = false;       // the linear adds one
+};
+
 // An ONNX graph: nodes in topological order over values with dense ids.
 class Graph {
  public:
@@ -126,6 +136,7 @@ class Graph {
   std::vector<Constant> constants;
   std::vector<Weight> weights;  // in order of first use
   std::vector<Coupling> couplings;  // of a float graph that a family built; others have none
+  std::vector<AttentionOutput> attentions;
   std::int64_t ir_version = 10;
 
   ValueId add_value(std::string name, DType dtype);

@@ -49,8 +49,9 @@ TEST(PostNormLayer, TakesAttentionNarrowerThanTheHiddenSize) {
   config.intermediate = 7;
   config.activation = "relu";
   const ValueId x = root.builder().input("x", DType::kF32, {Dim::named("rows"), Dim::fixed(20)});
-  const ValueId y = post_norm_layer(root / "layer", kBertLayer, config, {.count = 3, .size = 4}, inputs, x,
-                                    attention_bias(root, inputs));
+  config.heads = {.count = 3, .size = 4};
+  const ValueId y =
+      post_norm_layer(root / "layer", kBertLayer, config, 0, inputs, x, {attention_bias(root, inputs)});
   root.builder().output(y, "y", {Dim::named("rows"), Dim::fixed(20)});
   model.graph.check();
   const auto shape = [&](std::string_view name) {

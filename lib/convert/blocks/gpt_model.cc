@@ -1,9 +1,11 @@
 #include "convert/blocks/gpt_model.h"
 
+#include "base/error.h"
 #include "convert/blocks/activation.h"
 #include "convert/blocks/cached_attention.h"
 #include "convert/blocks/coupling.h"
 #include "convert/blocks/encoder_config.h"
+#include "convert/blocks/kept_groups.h"
 #include "convert/blocks/residual.h"
 
 namespace bantam {
@@ -42,19 +44,22 @@ class GptBuilder {
   ValueId attention(const Module& module, std::int64_t index, ValueId x) const {
     const DecoderConfig::Layer& layer = config_.layers.at(static_cast<std::size_t>(index));
     const QueryKeyValue parts = gpt_.project(module, x);
+    const KeptHeads kept = kept_groups(module, index, config_);
+    const AttentionSizes sizes = keep_groups(module, kept, config_, parts.q, parts.k, parts.v);
     const ValueId mixed =
         attend_cached(module, inputs_, parts.q, parts.k, parts.v,
                       {.layer = index,
-                       .heads = config_.heads,
-                       .kv_heads = config_.kv_heads,
+                       .heads = sizes.heads,
+                       .kv_heads = sizes.kv_heads,
                        .size = config_.head_size,
                        .scale = layer.score_scale > 0 ? layer.score_scale : config_.score_scale,
                        .window = layer.window,
                        .rope = layer.rope.inverse_frequencies.empty() ? nullptr : &layer.rope});
     const ValueId output = plain(module / gpt_.names.output, mixed, config_.query_width(), config_.hidden,
                                  Role::kAttentionO, gpt_.output_bias);
-    const CoupledHeads coupled{.heads = config_.heads,
-                               .kv_heads = config_.kv_heads,
+    keep_head_columns(module, output, kept);
+    const CoupledHeads coupled{.heads = sizes.heads,
+                               .kv_heads = sizes.kv_heads,
                                .size = config_.head_size,
                                .rotated = layer.rope.width()};
     couple_scores(module, parts.q, parts.k, coupled);
@@ -110,6 +115,10 @@ ModelGraph build_gpt(std::string_view family, const Checkpoint& checkpoint, cons
     const ValueId rows = module.op("Reshape", {learned, module.builder().constant({-1, config.hidden})});
     embedded = module.op("Add", {embedded, rows});
   }
+  if (gpt.fixed_heads && weights.pruning() != nullptr) {
+    fail("{}: heads that are normalized one by one (qk_layernorm) cannot be pruned", checkpoint.config.path().string());
+  }
+  check_pruned_groups(root, config);
   Residual x(embedded);
   const GptBuilder builder(config, gpt, inputs);
   for (std::int64_t i = 0; i < std::ssize(config.layers); ++i) builder.layer(root.item(names.layers, i), i, x);

@@ -42,6 +42,7 @@ struct GptModel {
   LinearBias head_bias = LinearBias::kNone;
   // Attention and MLP both read what the layer got, and what they give is added together.
   bool parallel = false;
+  bool fixed_heads = false;  // project() does more with heads than give them, so that none can be left out
   std::vector<std::string_view> buffers;  // tensors of old files that are no weights, as Weights::drop takes them
 };
 

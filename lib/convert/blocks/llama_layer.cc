@@ -4,6 +4,7 @@
 #include "convert/blocks/cached_attention.h"
 #include "convert/blocks/coupling.h"
 #include "convert/blocks/fused_linear.h"
+#include "convert/blocks/kept_groups.h"
 
 namespace bantam {
 namespace {
@@ -49,26 +50,29 @@ class LlamaBuilder {
       v = linear(module / "v_proj", x, config_.hidden, keys, Role::kAttentionV, kind_.qkv_bias);
     }
     couple_norm(module, x);
+    const KeptHeads kept = kept_groups(module, index, config_);
+    const AttentionSizes sizes = keep_groups(module, kept, config_, q, k, v);
     const DecoderConfig::Layer& layer = config_.layers.at(static_cast<std::size_t>(index));
-    const CoupledHeads coupled{.heads = config_.heads,
-                               .kv_heads = config_.kv_heads,
+    const CoupledHeads coupled{.heads = sizes.heads,
+                               .kv_heads = sizes.kv_heads,
                                .size = config_.head_size,
                                .rotated = layer.rope.width()};
     if (kind_.head_norms) {
-      q = normalize_heads(module / "q_norm", q, config_.heads, config_.head_size, config_.norm);
-      k = normalize_heads(module / "k_norm", k, config_.kv_heads, config_.head_size, config_.norm);
+      q = normalize_heads(module / "q_norm", q, sizes.heads, config_.head_size, config_.norm);
+      k = normalize_heads(module / "k_norm", k, sizes.kv_heads, config_.head_size, config_.norm);
     }
     couple_scores(module, q, k, coupled);
     const ValueId mixed = attend_cached(module, inputs_, q, k, v,
                                         {.layer = index,
-                                         .heads = config_.heads,
-                                         .kv_heads = config_.kv_heads,
+                                         .heads = sizes.heads,
+                                         .kv_heads = sizes.kv_heads,
                                          .size = config_.head_size,
                                          .scale = config_.score_scale,
                                          .window = layer.window,
                                          .rope = &layer.rope});
     const ValueId output =
         linear(module / "o_proj", mixed, queries, config_.hidden, Role::kAttentionO, kind_.output_bias);
+    keep_head_columns(module, output, kept);
     couple_values(module, v, output, coupled);
     return output;
   }
@@ -113,6 +117,7 @@ ModelGraph build_llama(std::string_view family, const Checkpoint& checkpoint, co
     const ValueId scale = root.builder().scalar(static_cast<float>(embedding_scale));
     embedded = (root / kLlamaNames.embedding).op("Mul", {embedded, scale});
   }
+  check_pruned_groups(root, config);
   Residual x(embedded);
   const LlamaBuilder builder(config, layer, inputs);
   for (std::int64_t i = 0; i < std::ssize(config.layers); ++i) builder.layer(root.item("layers", i), i, x);

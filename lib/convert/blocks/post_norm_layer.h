@@ -32,14 +32,21 @@ inline constexpr PostNormNames kBertLayer = {
     .output_norm = "output/LayerNorm",
 };
 
+// What attention scores [batch_size, heads, sequence_length, sequence_length] get added; `by_head`: its second dimension
+// is heads, each has a bias of its own.
+struct ScoreBias {
+  ValueId value = kNoValue;
+  bool by_head = false;
+};
+
 // One encoder layer of the original transformer (arXiv:1706.03762, section 3.1), normalizing after each
 // residual: x = norm(attention(x) + x); x = norm(down(activation(up(x))) + x), over rows [batch_size *
-// sequence_length, hidden]. `heads` may differ between layers; their width need not be the hidden size.
-// `bias` is added to attention scores.
+// sequence_length, hidden]. The width of config.heads need not be the hidden size; layer number `index` may have lost
+// some of them (kept_heads.h).
 ValueId post_norm_layer(const Module& layer, const PostNormNames& names, const EncoderConfig& config,
-                        const AttentionHeads& heads, TokenInputs& inputs, ValueId x, ValueId bias);
+                        std::int64_t index, TokenInputs& inputs, ValueId x, const ScoreBias& bias);
 // config.layers of them, each with config.heads: encoder / "layer.0", "layer.1", ...
 ValueId post_norm_layers(const Module& encoder, const PostNormNames& names, const EncoderConfig& config,
-                         TokenInputs& inputs, ValueId x, ValueId bias);
+                         TokenInputs& inputs, ValueId x, const ScoreBias& bias);
 
 }  // namespace bantam

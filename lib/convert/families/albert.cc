@@ -3,6 +3,7 @@
 // once.
 #include "convert/blocks/embeddings.h"
 #include "convert/blocks/heads.h"
+#include "convert/blocks/kept_heads.h"
 #include "convert/blocks/model_graph.h"
 #include "convert/blocks/post_norm_layer.h"
 #include "convert/blocks/vocabulary.h"
@@ -40,6 +41,7 @@ ValueId encode(const Module& encoder, const Config& json, const EncoderConfig& c
                ValueId x, ValueId bias) {
   const std::int64_t groups = json.integer_or("num_hidden_groups", 1, 1, config.layers);
   const std::int64_t inner = json.integer_or("inner_group_num", 1, 1, kMaxLayers);
+  check_pruned_layers(encoder, groups * inner);  // layers that share weights lose the same heads
   x = linear(encoder / "embedding_hidden_mapping_in", x, config.embedding, config.hidden,
              Role::kEmbeddingProjection);
   for (std::int64_t i = 0; i < config.layers; ++i) {
@@ -48,7 +50,7 @@ ValueId encode(const Module& encoder, const Config& json, const EncoderConfig& c
     const auto group = static_cast<std::int64_t>(static_cast<double>(i) / layers_per_group);
     for (std::int64_t j = 0; j < inner; ++j) {
       const Module layer = encoder.item("albert_layer_groups", group).item("albert_layers", j);
-      x = post_norm_layer(layer, kLayer, config, config.heads, inputs, x, bias);
+      x = post_norm_layer(layer, kLayer, config, group * inner + j, inputs, x, {bias});
     }
   }
   return x;

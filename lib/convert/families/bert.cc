@@ -34,7 +34,7 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
   const ValueId words = word_embeddings(root, kVocabulary, config, task);
   ValueId x = embed_tokens(root / "embeddings", inputs, config, words,
                            {.positions = inputs.range(), .types = inputs.types()});
-  x = post_norm_layers(root / "encoder", kBertLayer, config, inputs, x, attention_bias(root, inputs));
+  x = post_norm_layers(root / "encoder", kBertLayer, config, inputs, x, {attention_bias(root, inputs)});
 
   switch (task) {
     case Task::kFeatureExtraction:

@@ -64,7 +64,7 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
 
   const ValueId words = word_embeddings(root, kVocabulary, config, task);
   ValueId x = embed_tokens(root / "embeddings", inputs, config, words, {.positions = inputs.range()});
-  x = post_norm_layers(root / "transformer", kLayer, config, inputs, x, attention_bias(root, inputs));
+  x = post_norm_layers(root / "transformer", kLayer, config, inputs, x, {attention_bias(root, inputs)});
 
   switch (task) {
     case Task::kFeatureExtraction:

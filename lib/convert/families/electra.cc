@@ -40,7 +40,7 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
   if (config.embedding != config.hidden) {
     x = linear(root / "embeddings_project", x, config.embedding, config.hidden, Role::kEmbeddingProjection);
   }
-  x = post_norm_layers(root / "encoder", kBertLayer, config, inputs, x, attention_bias(root, inputs));
+  x = post_norm_layers(root / "encoder", kBertLayer, config, inputs, x, {attention_bias(root, inputs)});
 
   switch (task) {
     case Task::kFeatureExtraction:

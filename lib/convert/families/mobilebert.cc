@@ -6,6 +6,7 @@
 #include "convert/blocks/activation.h"
 #include "convert/blocks/coupling.h"
 #include "convert/blocks/heads.h"
+#include "convert/blocks/kept_heads.h"
 #include "convert/blocks/model_graph.h"
 #include "convert/blocks/vocabulary.h"
 #include "convert/families/families.h"
@@ -145,20 +146,21 @@ AttentionInputs attention_inputs(const Module& layer, const MobileConfig& config
   return {shared ? squeeze(layer / "bottleneck/attention", config, x) : x, x, hidden, narrow};
 }
 
-ValueId encoder_layer(const Module& layer, const MobileConfig& config, TokenInputs& inputs, ValueId x,
-                      ValueId bias) {
+ValueId encoder_layer(const Module& layer, const MobileConfig& config, std::int64_t index, TokenInputs& inputs,
+                      ValueId x, ValueId bias) {
   const std::int64_t hidden = config.encoder.hidden;
   const std::int64_t inner = config.inner;
-  const AttentionHeads& heads = config.encoder.heads;
+  const KeptHeads kept = kept_heads(layer, index, config.encoder.heads);
   const AttentionInputs from = attention_inputs(layer, config, x);
 
   const Module self = layer / "attention/self";
-  const ValueId q = linear(self / "query", from.query_key, inner, heads.width(), Role::kAttentionQ);
-  const ValueId k = linear(self / "key", from.query_key, inner, heads.width(), Role::kAttentionK);
-  const ValueId v = linear(self / "value", from.value, from.value_width, heads.width(), Role::kAttentionV);
-  const ValueId mixed = attend(self, inputs, q, k, v, bias, heads);
+  const ValueId q = linear_to_heads(self / "query", from.query_key, inner, kept, Role::kAttentionQ);
+  const ValueId k = linear_to_heads(self / "key", from.query_key, inner, kept, Role::kAttentionK);
+  const ValueId v = linear_to_heads(self / "value", from.value, from.value_width, kept, Role::kAttentionV);
+  const ValueId mixed = attend(self, inputs, q, k, v, bias, kept.heads());
   const Module output = layer / "attention/output";
-  ValueId y = linear(output / "dense", mixed, heads.width(), inner, Role::kAttentionO);
+  ValueId y = linear_from_heads(output / "dense", mixed, kept, inner);
+  const AttentionHeads heads = kept.heads();
   const CoupledHeads coupled{.heads = heads.count, .kv_heads = heads.count, .size = heads.size};
   couple_scores(self, q, k, coupled);
   couple_values(self, v, y, coupled);
@@ -213,8 +215,9 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
   const ValueId words = word_embeddings(root, kVocabulary, sizes, task);
   ValueId x = embed(root / "embeddings", inputs, config, words);
   const ValueId bias = attention_bias(root, inputs);
+  check_pruned_layers(root, sizes.layers);
   for (std::int64_t i = 0; i < sizes.layers; ++i) {
-    x = encoder_layer((root / "encoder").item("layer", i), config, inputs, x, bias);
+    x = encoder_layer((root / "encoder").item("layer", i), config, i, inputs, x, bias);
   }
 
   switch (task) {

@@ -95,7 +95,7 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
                            {.positions = positions_after_padding(embeddings, inputs, kPaddingId)});
   const ValueId relative = relative_position_bias(encoder, inputs, buckets, config.heads.count);
   const ValueId bias = encoder.op("Add", {relative, attention_bias(root, inputs)});
-  x = post_norm_layers(encoder, kLayer, config, inputs, x, bias);
+  x = post_norm_layers(encoder, kLayer, config, inputs, x, {bias, true});
 
   switch (task) {
     case Task::kFeatureExtraction:

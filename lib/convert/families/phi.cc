@@ -33,6 +33,7 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
   gpt.names = kNames;
   gpt.head_bias = LinearBias::kAdd;
   gpt.parallel = true;
+  gpt.fixed_heads = head_norms;
   gpt.buffers = {"*rotary_emb.inv_freq"};
   gpt.project = [&decoder, head_norms](const Module& attention, ValueId x) {
     const auto project = [&](std::string_view name, std::int64_t heads, Role role) {

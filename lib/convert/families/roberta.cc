@@ -37,7 +37,7 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
   // Every token is of type 0; callers do not say so.
   ValueId x = embed_tokens(embeddings, inputs, config, words,
                            {.positions = positions, .types = root.builder().constant({0})});
-  x = post_norm_layers(root / "encoder", kBertLayer, config, inputs, x, attention_bias(root, inputs));
+  x = post_norm_layers(root / "encoder", kBertLayer, config, inputs, x, {attention_bias(root, inputs)});
 
   switch (task) {
     case Task::kFeatureExtraction:
