@@ -44,6 +44,7 @@ struct Arguments {
   std::optional<std::string> method;
   std::vector<std::string> keep;
   std::vector<std::string> keep_roles;
+  std::optional<std::string> prune_heads;
   std::optional<std::string> target;
   std::optional<std::string> ops;
   std::vector<std::string> compress;
@@ -108,6 +109,7 @@ Recipe make_recipe(const Arguments& arguments) {
   if (arguments.threads) recipe.threads = *arguments.threads;
   if (!arguments.compress.empty()) recipe.compress = arguments.compress;
   if (arguments.no_canonical) recipe.canonical = false;
+  if (arguments.prune_heads) set_prune_heads(*arguments.prune_heads, recipe);
   recipe.allow_nonfinite |= arguments.allow_nonfinite;
   recipe.hash_source |= arguments.hash_source;
   recipe.page |= arguments.page;
@@ -243,6 +245,9 @@ Action declare(Options& options) {
   options.add("--keep LIST", arguments->keep, "Leave tensors whose names match these patterns (*, ?) in floating point.");
   options.add("--keep-role LIST", arguments->keep_roles, "Leave all weights of these roles in floating point.",
               {.choices = role_choices()});
+  options.add("--prune-heads SHARE", arguments->prune_heads,
+              "Leave out this share of the attention heads (0.2): those whose absence changes the answers to --calibrate's texts "
+              "least. Or a list, LAYER:HEAD,HEAD;LAYER:HEAD. Of decoders a head is a group of keys, as many in every layer.");
   declare_calibration(options, arguments->calibration);
   declare_budget(options, arguments->budget);
   options.group("Bundle");

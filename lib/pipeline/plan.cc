@@ -12,6 +12,7 @@
 #include "pipeline/model_card.h"
 #include "pipeline/target.h"
 #include "pipeline/page/self_test_page.h"
+#include "pipeline/prune/prune_heads.h"
 #include "shard/compress.h"
 
 namespace bantam {
@@ -95,6 +96,7 @@ Plan make_plan(const Recipe& recipe, Checkpoint checkpoint, ModelGraph model, co
     plan.small_files.push_back(std::move(page));
   }
   Json config = with_transformers_js_config(plan.checkpoint.config.json(), sessions, plan.model.task);
+  state_pruned_heads(plan.checkpoint, plan.model, config);
   fit_to_target(config, plan.model.graph, recipe);
   plan.config = to_pretty_json(config);
   return plan;

@@ -110,6 +110,10 @@ void apply_recipe(const Json& json, Recipe& recipe) {
   recipe.allow_nonfinite = json.value("allow_nonfinite", recipe.allow_nonfinite);
   recipe.hash_source = json.value("hash_source", recipe.hash_source);
   recipe.page = json.value("page", recipe.page);
+  if (json.contains("prune_heads")) {
+    const Json& heads = json["prune_heads"];
+    set_prune_heads(heads.is_string() ? heads.get<std::string>() : heads.dump(), recipe);
+  }
   if (json.contains("variants")) {
     recipe.variants.clear();
     for (const Json& variant : json["variants"]) recipe.variants.push_back(read_variant(variant));
@@ -180,13 +184,37 @@ Json recipe_json(const Recipe& recipe) {
                {"hash_source", recipe.hash_source},
                {"page", recipe.page}};
   if (recipe.task) json["task"] = std::string(name(*recipe.task));
+  if (recipe.prune_list.count() > 0) {
+    json["prune_heads"] = head_list(recipe.prune_list);
+  } else if (recipe.prune_fraction) {
+    json["prune_heads"] = *recipe.prune_fraction;
+  }
   return json;
+}
+
+void set_prune_heads(std::string_view text, Recipe& recipe) {
+  recipe.prune_fraction.reset();
+  recipe.prune_list = {};
+  if (text.find(':') != std::string_view::npos) {
+    recipe.prune_list = parse_head_list(text);
+    return;
+  }
+  double share = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
+  if (error != std::errc() || end != text.data() + text.size() || !(share > 0 && share < 1)) {
+    fail_usage("prune heads: \"{}\": a share of all heads between 0 and 1 (0.2) or a list of them (0:1,3;2:0) was expected", text);
+  }
+  recipe.prune_fraction = share;
 }
 
 void check_recipe(const Recipe& recipe) {
   if (recipe.source.empty()) fail_usage("no source: name a checkpoint folder or a hub id");
   if (recipe.variants.empty()) fail_usage("no dtype: name at least one with --dtype");
   if (!recipe.stats.empty() && recipe.calibrate) fail_usage("--stats and --calibrate: one of them is enough");
+  if (recipe.prune_fraction && !recipe.calibrate) {
+    fail_usage("--prune-heads {}: which heads leave is measured on texts (--calibrate FILE); or name them (0:1,3;2:0)",
+               *recipe.prune_fraction);
+  }
   if (recipe.shard_bytes < 64 * 1024 || recipe.shard_bytes > kMaxFileBytes) {
     fail_usage("shards of {}; 64KiB to 1GiB were expected", format_bytes(recipe.shard_bytes));
   }

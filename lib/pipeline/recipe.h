@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "convert/architecture.h"
+#include "convert/head_pruning.h"
 #include "pipeline/calibrate/texts.h"
 #include "quantize/variant.h"
 
@@ -49,6 +50,9 @@ struct Recipe {
   bool canonical = true;  // bring channels into one scaling first (quantize/canonical.h)
   bool allow_nonfinite = false;
   bool hash_source = false;
+  // Heads that leave: a share of all that calibration chooses, or a list.
+  std::optional<double> prune_fraction;
+  HeadPruning prune_list;
   bool page = false;  // write index.html, a page that runs the model
   // What calibration found: a file of statistics, or texts to calibrate with. At most one of them.
   std::filesystem::path stats;
@@ -71,6 +75,9 @@ std::vector<DtypeName> default_dtypes();
 void apply_recipe_file(const std::filesystem::path& path, Recipe& recipe);
 // The part of a recipe that determines bytes, as a recipe file would hold it.
 Json recipe_json(const Recipe& recipe);
+
+// What --prune-heads says: "0.2" or "0:1,3;2:0". Usage error for anything else.
+void set_prune_heads(std::string_view text, Recipe& recipe);
 
 // Usage errors for values that make no sense (no dtype, a dtype twice, block size, ...).
 void check_recipe(const Recipe& recipe);

@@ -19,6 +19,7 @@
 #include "pipeline/digest_files.h"
 #include "pipeline/measure.h"
 #include "pipeline/model_card.h"
+#include "pipeline/prune/prune_heads.h"
 #include "pipeline/report/write_report.h"
 #include "quantize/policy.h"
 
@@ -264,6 +265,9 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   Checkpoint checkpoint = open_checkpoint(recipe.source);
   if (!recipe.adapter.empty()) merge_adapter(checkpoint, recipe.adapter);
   ModelGraph model = build_model(checkpoint, recipe.task);
+  if (recipe.prune_fraction || recipe.prune_list.count() > 0) {
+    model = leave_heads_out(recipe, checkpoint, std::move(model), measure_weights, progress);
+  }
   Measurements measured;
   if (measure_weights) {
     // Rules that match nothing are found before a byte is read.

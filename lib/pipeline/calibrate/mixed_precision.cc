@@ -19,9 +19,9 @@ namespace {
 constexpr std::int64_t kTokens = 4096;  // that sensitivity is measured on
 constexpr int kFewBits = 4, kManyBits = 8;
 
-class Fit {
+class BudgetSearch {
  public:
-  Fit(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, const Measurements& measured,
+  BudgetSearch(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, const Measurements& measured,
       Variant& variant, Progress& progress)
       : recipe_(recipe),
         budget_(*recipe.budget),
@@ -227,7 +227,7 @@ class Fit {
 std::vector<std::string> fit_budget(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
                                     const Measurements& measured, Variant& variant, Progress& progress) {
   BANTAM_ASSERT(recipe.budget);
-  return Fit(recipe, checkpoint, model, measured, variant, progress).run();
+  return BudgetSearch(recipe, checkpoint, model, measured, variant, progress).run();
 }
 
 }  // namespace bantam

@@ -73,7 +73,7 @@ Json model_facts(const Plan& plan, const std::string& title) {
           {"task", name(plan.model.task)},
           {"parameters", parameter_count(plan)},
           {"variants", std::move(variants)},
-          {"defaults", {{"wasm", name(default_dtype_wasm(sessions))}, {"webgpu", name(default_dtype_webgpu(sessions))}}},
+          {"defaults", {{"wasm", name(default_dtype_wasm(sessions))}, {"webgpu", name(default_dtype_webgpu(sessions, plan.model.task))}}},
           {"version", tool_version()}};
 }
 

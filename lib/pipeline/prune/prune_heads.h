@@ -4,11 +4,15 @@
 #include <span>
 #include <vector>
 
+#include "base/json.h"
 #include "base/progress.h"
 #include "calibrate/heads/choose_heads.h"
 #include "calibrate/tokenizer.h"
 #include "convert/head_pruning.h"
+#include "convert/architecture.h"
+#include "convert/checkpoint.h"
 #include "graph/graph.h"
+#include "pipeline/recipe.h"
 
 namespace bantam {
 
@@ -30,5 +34,14 @@ struct PrunedModel {
 // number of texts.
 PrunedModel prune_heads(const Graph& model, std::span<const Encoding> texts, const PruneOptions& options,
                         Progress& progress);
+
+// The model without the heads that the recipe says, built anew from the checkpoint, which from then on knows which
+// (Checkpoint::pruning); what left is in the recipe's list and in the model's notes. Without `run` nothing is measured: of a
+// share, as many heads leave everywhere, and nothing is fitted.
+ModelGraph leave_heads_out(Recipe& recipe, Checkpoint& checkpoint, ModelGraph model, bool run, Progress& progress);
+
+// What config.json says of heads, as the graph has them: transformers' `pruned_heads` of encoders, the numbers of heads and
+// their size of decoders.
+void state_pruned_heads(const Checkpoint& checkpoint, const ModelGraph& model, Json& config);
 
 }  // namespace bantam
