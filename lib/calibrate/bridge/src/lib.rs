@@ -1,7 +1,11 @@
 //! The crates that Bantam uses, behind the C functions of `bridge.h`.
 
 mod boundary;
+mod chat_json;
+mod chat_methods;
+mod chat_template;
 mod encode;
+mod local_time;
 mod text;
 mod tokenizer;
 
