@@ -65,7 +65,8 @@ void declare_data(Options& options, DataOptions& data) {
               "What the data call a class, and what the model calls it: pos=POSITIVE,neg=NEGATIVE.");
   options.add("--metric NAME", data.metric,
               "Score: accuracy, f1, f1-macro, matthews (classes); f1 (entities); f1, exact-match (answers); spearman, "
-              "pearson, ndcg@10, mrr@10 (embeddings, rerankers); perplexity (text generation). Default: the first of the task.");
+              "pearson, ndcg@10, mrr@10 (embeddings, rerankers); perplexity, or rouge1, rouge2, "
+              "rougeL, bleu of the answers to prompts (text generation). Default: the first of the task.");
   options.add("--limit N", data.limit, "Use at most N examples, drawn by the seed. Default: all.", {.min = 1});
   options.add("--seed N", data.seed, "Of samples and bootstrap. Default: 0.", {.min = 0});
   options.add("--max-length N", data.max_length,
@@ -75,6 +76,9 @@ void declare_data(Options& options, DataOptions& data) {
               "Text generation: tokens that windows move by. Default: --max-length, windows that do not overlap; less "
               "gives each token more context and takes longer.",
               {.min = 1, .max = 1 << 20});
+  options.add("--max-new-tokens N", data.max_new_tokens,
+              "Text generation with rouge or bleu: most tokens of an answer. Default: 128.", {.min = 1, .max = 1 << 20});
+  options.add("--chat", data.chat, "The same: put each prompt through the bundle's chat template.");
   options.add("--header WORD", data.header, "Whether CSV and TSV begin with a header line.",
               {.choices = choices(kHeaders)});
   options.add("--quotes WORD", data.quotes, "Whether fields of CSV and TSV are quoted.",
@@ -98,6 +102,8 @@ EvaluationTaskOptions evaluation_data(const DataOptions& data, const std::filesy
   options.renames = mapping("--labels", data.labels);
   options.max_length = data.max_length;
   options.stride = data.stride;
+  options.max_new_tokens = data.max_new_tokens;
+  options.chat = data.chat;
   options.seed = static_cast<std::uint64_t>(data.seed);
   return options;
 }

@@ -23,6 +23,8 @@ struct DataOptions {
   std::string metric;
   std::int64_t max_length = 0;
   std::int64_t stride = 0;
+  std::int64_t max_new_tokens = 0;
+  bool chat = false;
 };
 
 void declare_data(Options& options, DataOptions& data);

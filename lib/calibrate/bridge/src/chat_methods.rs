@@ -28,6 +28,55 @@ pub fn trim(value: &Value, characters: Option<&str>) -> Value {
     }
 }
 
+/// `str.title`: letters behind what is no letter become upper case.
+fn title(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut inside = false;
+    for character in text.chars() {
+        if inside {
+            out.extend(character.to_lowercase());
+        } else {
+            out.extend(character.to_uppercase());
+        }
+        inside = character.is_alphabetic();
+    }
+    out
+}
+
+/// The filter `title`: words begin behind white space and the characters -({[<.
+pub fn title_words(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut inside = false;
+    for character in text.chars() {
+        if inside {
+            out.extend(character.to_lowercase());
+        } else {
+            out.extend(character.to_uppercase());
+        }
+        inside = !is_space(character) && !"-({[<".contains(character);
+    }
+    out
+}
+
+/// `str.splitlines`.
+fn split_lines(text: &str, keep_ends: bool) -> Vec<&str> {
+    let is_end = |c: char| {
+        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    };
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_end) {
+        let first = rest[at..].chars().next().map_or(1, char::len_utf8);
+        let end = at + if rest[at..].starts_with("\r\n") { 2 } else { first };
+        lines.push(if keep_ends { &rest[..end] } else { &rest[..at] });
+        rest = &rest[end..];
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
+}
+
 fn limit(count: Option<i64>) -> usize {
     count.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX - 1)
 }
@@ -95,6 +144,16 @@ fn of_string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, 
             let count = count.or(named.get("maxsplit")?);
             named.assert_all_used()?;
             split(text, separator, count, method == "rsplit")?
+        }
+        "splitlines" => {
+            let (keep_ends, named): (Option<bool>, Kwargs) = from_args(args)?;
+            let keep_ends = keep_ends.or(named.get("keepends")?);
+            named.assert_all_used()?;
+            split_lines(text, keep_ends.unwrap_or(false)).into_iter().map(Value::from).collect()
+        }
+        "title" => {
+            let () = from_args(args)?;
+            Value::from(title(text))
         }
         "partition" | "rpartition" => {
             let (separator,): (&str,) = from_args(args)?;

@@ -4,14 +4,17 @@
 
 use crate::boundary::{guard, OwnedText, Text};
 use crate::local_time::LocalTime;
-use crate::{chat_json, chat_methods};
+use crate::{bounded, chat_json, chat_methods};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 use std::ptr::null_mut;
+use std::time::Duration;
 
 /// What one rendering may use: an instruction costs 1, and so do 64 bytes of text that it makes or looks at.
 const FUEL: u64 = 4_000_000;
+/// What fuel does not see is bounded by these.
+const LIMITS: bounded::Limits = bounded::Limits { bytes: 512 << 20, time: Duration::from_secs(20) };
 const RAISED: &str = "the template refuses the messages: ";
 /// Names of a message's reasoning; the first is the one that templates are given.
 const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
@@ -38,6 +41,7 @@ fn environment(now: Option<LocalTime>) -> Result<Environment<'static>, Error> {
     environment.set_fuel(Some(FUEL));
     environment.set_unknown_method_callback(chat_methods::call);
     environment.add_filter("tojson", chat_json::tojson);
+    environment.add_filter("title", |text: String| chat_methods::title_words(&text));
     environment.add_filter("trim", |value: &Value, characters: Option<&str>| chat_methods::trim(value, characters));
     environment.add_function("raise_exception", |message: &Value| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, format!("{RAISED}{message}")))
@@ -158,18 +162,28 @@ fn messages(json: &[u8]) -> Result<Value, String> {
     Ok(Value::from(all))
 }
 
-fn open(source: &str) -> Result<BantamTemplate, String> {
-    let source = without_generation_tags(source);
+fn open(source: String) -> Result<BantamTemplate, String> {
+    let source = without_generation_tags(&source);
     let environment = environment(None).map_err(|e| describe(&e))?;
     environment.template_from_str(&source).map_err(|e| describe(&e))?;
     Ok(BantamTemplate { source })
 }
 
-impl BantamTemplate {
-    fn render(&self, chat: &[u8], tools: &[u8], variables: &[u8], now: LocalTime) -> Result<String, String> {
+/// Copies of everything that one rendering reads.
+struct Rendering {
+    source: String,
+    messages: Vec<u8>,
+    tools: Vec<u8>,
+    variables: Vec<u8>,
+    now: LocalTime,
+}
+
+impl Rendering {
+    fn run(&self) -> Result<String, String> {
+        let (tools, variables) = (&self.tools, &self.variables);
         let tools = if tools.is_empty() { Value::from(()) } else { parse(tools, "tools")? };
         let mut context = vec![
-            (Value::from("messages"), messages(chat)?),
+            (Value::from("messages"), messages(&self.messages)?),
             (Value::from("tools"), tools),
             (Value::from("documents"), Value::from(())),
         ];
@@ -178,7 +192,7 @@ impl BantamTemplate {
             let item = variables.get_item(&key).map_err(|e| e.to_string())?;
             context.push((key, item));
         }
-        let environment = environment(Some(now)).map_err(|e| describe(&e))?;
+        let environment = environment(Some(self.now)).map_err(|e| describe(&e))?;
         let template = environment.template_from_str(&self.source).map_err(|e| describe(&e))?;
         template.render(Value::from_pairs(context)).map_err(|e| describe(&e))
     }
@@ -188,7 +202,10 @@ impl BantamTemplate {
 /// `source` is valid for the call; so is `error`, or null (here and below).
 #[no_mangle]
 pub unsafe extern "C" fn bantam_template_open(source: Text, error: *mut OwnedText) -> *mut BantamTemplate {
-    guard(error, null_mut(), || Ok(Box::into_raw(Box::new(open(source.utf8()?)?))))
+    guard(error, null_mut(), || {
+        let source = source.utf8()?.to_string();
+        Ok(Box::into_raw(Box::new(bounded::run(LIMITS, move || open(source))?)))
+    })
 }
 
 /// # Safety
@@ -212,7 +229,13 @@ pub unsafe extern "C" fn bantam_template_render(
     error: *mut OwnedText,
 ) -> OwnedText {
     guard(error, OwnedText::none(), || {
-        let rendered = (*chat).render(messages.bytes(), tools.bytes(), variables.bytes(), now);
-        rendered.map(OwnedText::from)
+        let rendering = Rendering {
+            source: (*chat).source.clone(),
+            messages: messages.bytes().to_vec(),
+            tools: tools.bytes().to_vec(),
+            variables: variables.bytes().to_vec(),
+            now,
+        };
+        bounded::run(LIMITS, move || rendering.run()).map(OwnedText::from)
     })
 }
