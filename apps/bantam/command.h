@@ -23,6 +23,8 @@ struct Console {
 
   // Writes to stdout. A reader that went away or a full disk is found when the command ends.
   void print(std::string_view text) const;
+  // The same at once, for text that comes bit by bit; false when nobody reads it any more.
+  bool stream(std::string_view text) const;
 };
 
 struct UsageExample {

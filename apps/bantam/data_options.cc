@@ -114,12 +114,16 @@ void declare_data(Options& options, DataOptions& data) {
               "What the data call a class, and what the model calls it: pos=POSITIVE,neg=NEGATIVE.");
   options.add("--metric NAME", data.metric,
               "Score: accuracy, f1, f1-macro, matthews (classes); f1 (entities); f1, exact-match (answers); spearman, "
-              "pearson, ndcg@10, mrr@10 (embeddings, rerankers); perplexity (text generation). Default: the first of the task.");
+              "pearson, ndcg@10, mrr@10 (embeddings, rerankers); perplexity, or rouge1, rouge2, "
+              "rougeL, bleu of the answers to prompts (text generation). Default: the first of the task.");
   declare_amount(options, data, "Of samples and bootstrap. Default: 0.");
   options.add("--stride N", data.stride,
               "Text generation: tokens that windows move by. Default: --max-length, windows that do not overlap; less "
               "gives each token more context and takes longer.",
               {.min = 1, .max = 1 << 20});
+  options.add("--max-new-tokens N", data.max_new_tokens,
+              "Text generation with rouge or bleu: most tokens of an answer. Default: 128.", {.min = 1, .max = 1 << 20});
+  options.add("--chat", data.chat, "The same: put each prompt through the bundle's chat template.");
   declare_reading(options, data);
 }
 
@@ -131,6 +135,8 @@ EvaluationTaskOptions evaluation_data(const DataOptions& data, const std::filesy
   options.renames = mapping("--labels", data.labels);
   options.max_length = data.max_length;
   options.stride = data.stride;
+  options.max_new_tokens = data.max_new_tokens;
+  options.chat = data.chat;
   options.seed = static_cast<std::uint64_t>(data.seed);
   return options;
 }

@@ -28,6 +28,8 @@ struct DataOptions : TextOptions {
   std::vector<std::string> labels;
   std::string metric;
   std::int64_t stride = 0;
+  std::int64_t max_new_tokens = 0;
+  bool chat = false;
 };
 
 void declare_texts(Options& options, TextOptions& texts);

@@ -12,6 +12,7 @@
 #include "pipeline/op_times.h"
 #include "pipeline/tensor_files.h"
 #include "question_flags.h"
+#include "run_generation.h"
 #include "session_flags.h"
 
 namespace fs = std::filesystem;
@@ -23,6 +24,7 @@ struct Arguments {
   fs::path model;
   std::string dtype;
   QuestionFlags questions;
+  GenerationFlags generation;
   std::optional<std::int64_t> top;
   std::optional<fs::path> inputs;
   std::optional<fs::path> outputs;
@@ -35,6 +37,9 @@ struct Arguments {
 
 void check(const Arguments& arguments) {
   if (arguments.inputs && arguments.questions.any()) fail_usage("run: give texts or --inputs, not both");
+  if (const auto option = arguments.generation.given(); arguments.inputs && !option.empty())
+    fail_usage("run: {} is for texts, not for --inputs", option);
+  check(GenerationRun{arguments.questions, arguments.generation});
   if (arguments.inputs && arguments.top) fail_usage("run: --top is for texts, not for --inputs");
   if (arguments.outputs && !arguments.inputs)
     fail_usage("run: --outputs saves what --inputs gives; give both");
@@ -70,17 +75,27 @@ RunResult run_tensors(const Arguments& arguments) {
   return result;
 }
 
-RunResult run_texts(const Arguments& arguments, Progress& progress) {
+RunResult run_texts(const Arguments& arguments, const Console& console) {
+  Progress& progress = console.progress;
   const BundleModel bundle = open_bundle(arguments.model);
   if (arguments.top && task_inputs(bundle.task).default_top == 0) {
     fail_usage("run: --top: a bundle for {} gives one answer", name(bundle.task));
   }
+  const bool generates = bundle.task == Task::kTextGeneration;
+  if (const auto option = arguments.generation.given(); !generates && !option.empty())
+    fail_usage("run: {}: a bundle for {} generates no text", option, name(bundle.task));
   RunResult result;
   result.task = name(bundle.task);
-  result.questions = questions_of(arguments.questions, bundle.task);
+  if (!generates) result.questions = questions_of(arguments.questions, bundle.task);
   const InspectedVariant& variant = bundle.variant(arguments.dtype);
   result.dtype = variant.dtype;
   const Session session = bundle.open(variant, session_options(arguments.session));
+  if (generates) {
+    const GenerationRun generation = {arguments.questions, arguments.generation, !arguments.json};
+    run_generation(generation, bundle, session, console, result);
+    result.profile = op_times(session.profile());
+    return result;
+  }
   const TextModel model(bundle, session, arguments.top);
   if (arguments.questions.file) progress.begin("answer", std::ssize(result.questions), ProgressUnit::kItems);
   for (const Question& question : result.questions) {
@@ -97,7 +112,7 @@ RunResult run_texts(const Arguments& arguments, Progress& progress) {
 
 ExitCode run(const Arguments& arguments, const Console& console) {
   check(arguments);
-  RunResult result = arguments.inputs ? run_tensors(arguments) : run_texts(arguments, console.progress);
+  RunResult result = arguments.inputs ? run_tensors(arguments) : run_texts(arguments, console);
   result.model = arguments.model.string();
   console.print(arguments.json ? run_json(result) : run_table(result));
   return ExitCode::kDone;
@@ -110,6 +125,10 @@ constexpr std::array kExamples{
                  "Find an answer in a text."},
     UsageExample{"bantam run ./bundle --text-file texts.txt --top 3 --json",
                  "Answer every line of a file, for a script."},
+    UsageExample{"bantam run ./bundle --text \"def fibonacci(n):\" --max-new-tokens 100",
+                 "Let a decoder continue a text, token by token."},
+    UsageExample{"bantam run ./bundle --chat --text \"Name three birds.\" --temperature 0.7 --seed 1",
+                 "Ask a chat model; the same seed gives the same answer."},
     UsageExample{"bantam run ./bundle --dtype q4 --inputs in.safetensors --outputs out.safetensors",
                  "Feed tensors by the names of the graph's inputs and save what comes out."},
 };
@@ -126,6 +145,7 @@ Action declare(Options& options) {
   options.add("--top N", arguments->top, "Labels (default: 1) or fillings of a mask (default: 5) to show.",
               {.min = 1, .max = 1'000'000});
   options.add("--json", arguments->json, "Print JSON (schemas/run.schema.json).");
+  declare_generation_flags(options, arguments->generation);
   options.group("Tensors");
   options.add("--inputs FILE", arguments->inputs,
               "Feed the tensors of a safetensors file, by the names of the inputs.");
@@ -146,7 +166,7 @@ constinit const Command run_command{
         "the answer of its "
         "task as the pipelines of transformers give it: label and score, entities, the span that answers a "
         "question, the "
-        "sentence embedding, or the tokens that fill a mask. Texts are run one at a time, so that none "
+        "sentence embedding, or the tokens that fill a mask; a decoder continues the text or, with --chat, answers it. Texts are run one at a time, so that none "
         "changes another's answer.\n\n"
         "With --inputs it feeds tensors instead and reports every output. --emulate-fp16 and --nbits compute "
         "as a browser "

@@ -77,6 +77,12 @@ std::vector<Wanted> wanted(DatasetKind kind) {
               {"text", true, {"question", "query"}},
               {"pair", true, {"context", "passage", "document"}},
               {"answers", false, {"answers", "answer"}}};
+    case DatasetKind::kGeneration:
+      return {{"id", false, ids},
+              {"text", true, {"prompt", "text", "input", "question", "instruction", "source", "document", "article",
+                              "dialogue"}},
+              {"answers", true, {"reference", "references", "target", "response", "completion", "output", "summary",
+                                 "highlights", "answer", "answers"}}};
     case DatasetKind::kRanking:
       return {{"id", false, {"query_id", "query-id", "qid"}},
               {"text", true, {}},
@@ -95,6 +101,7 @@ Layout layout(DatasetKind kind, std::size_t count, bool label_first) {
     if (count == 2) return label_first ? Layout{"label", "text"} : Layout{"text", "label"};
     if (count == 3) return {"text", "pair", "label"};
   }
+  if (kind == DatasetKind::kGeneration && count == 2) return {"text", "answers"};
   if (kind == DatasetKind::kSimilarity && count == 1) return {"text"};
   if (kind == DatasetKind::kTokenClassification && count == 1) return {"text"};
   if (pairs && count == 2) return {"text", "pair"};
@@ -214,7 +221,7 @@ bool is_known_column(std::string_view column) {
   }
   for (const DatasetKind kind :
        {DatasetKind::kText, DatasetKind::kClassification, DatasetKind::kSimilarity,
-        DatasetKind::kTokenClassification, DatasetKind::kQuestionAnswering, DatasetKind::kRanking}) {
+        DatasetKind::kTokenClassification, DatasetKind::kQuestionAnswering, DatasetKind::kGeneration, DatasetKind::kRanking}) {
     for (const Wanted& want : wanted(kind)) {
       if (std::ranges::find(want.names, column) != want.names.end()) return true;
     }

@@ -22,6 +22,7 @@ bool has_label(const Example& example, DatasetKind kind) {
     case DatasetKind::kTokenClassification:
       return !example.tags.empty() || (example.words.empty() && example.text.empty());
     case DatasetKind::kQuestionAnswering:
+    case DatasetKind::kGeneration:
       return example.has_answers;
     default:
       return !std::holds_alternative<std::monostate>(example.label);
@@ -91,6 +92,8 @@ std::string_view name(DatasetKind kind) {
       return "token classification";
     case DatasetKind::kQuestionAnswering:
       return "question answering";
+    case DatasetKind::kGeneration:
+      return "generation";
     case DatasetKind::kRanking:
       return "ranking";
   }

@@ -17,6 +17,7 @@ enum class DatasetKind {
   kSimilarity,           // text, optional pair, score
   kTokenClassification,  // words, tags; or text alone, which is not labelled
   kQuestionAnswering,    // text is the question, pair the context; answers
+  kGeneration,           // text is the prompt; answers: the texts wanted
   kRanking,              // id is the query's, text the query, pair the document, score its relevance
 };
 std::string_view name(DatasetKind kind);

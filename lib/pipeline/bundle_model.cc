@@ -31,15 +31,6 @@ std::vector<std::int64_t> positions(const Encoding& encoding) {
   return result;
 }
 
-// An empty cache: what is not a number in the declaration is the batch or nothing, as transformers.js has it.
-Tensor empty_cache(const IoSpec& input, std::int64_t batch) {
-  Shape shape;
-  for (const Dim& dim : input.dims) shape.push_back(dim.is_fixed() ? dim.value : 0);
-  if (shape.empty()) fail("{}: the graph does not declare its dimensions", quote(input.name));
-  shape[0] = batch;
-  return Tensor(input.dtype, std::move(shape));
-}
-
 }  // namespace
 
 const InspectedVariant& BundleModel::variant(std::string_view dtype) const {
@@ -65,6 +56,15 @@ BundleModel open_bundle(const std::filesystem::path& path) {
   const std::filesystem::path plain = std::filesystem::absolute(path).lexically_normal();
   std::string name = (plain.has_filename() ? plain : plain.parent_path()).filename().string();
   return {path, std::move(name), std::move(contents), Config::read(path / "config.json"), task};
+}
+
+Tokenizer load_tokenizer(const BundleModel& bundle) {
+  std::error_code error;
+  if (!std::filesystem::exists(bundle.root / "tokenizer.json", error)) {
+    fail("{}: holds no tokenizer.json, so it cannot read text; --inputs feeds it tensors",
+         bundle.root.string());
+  }
+  return Tokenizer::load(bundle.root);
 }
 
 Tensors token_inputs(std::span<const IoSpec> inputs, std::span<const Encoding> encodings) {
@@ -98,6 +98,14 @@ Tensors token_inputs(std::span<const IoSpec> inputs, std::span<const Encoding> e
     tensors.emplace(input.name, Tensor::of<std::int64_t>({batch, length}, values));
   }
   return tensors;
+}
+
+Tensor empty_cache(const IoSpec& input, std::int64_t batch) {
+  Shape shape;
+  for (const Dim& dim : input.dims) shape.push_back(dim.is_fixed() ? dim.value : 0);
+  if (shape.empty()) fail("{}: the graph does not declare its dimensions", quote(input.name));
+  shape[0] = batch;
+  return Tensor(input.dtype, std::move(shape));
 }
 
 Tensor batch_row(const Tensor& tensor, std::int64_t row) {

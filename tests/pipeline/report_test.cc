@@ -51,6 +51,14 @@ Report sample() {
     report.variants.push_back(std::move(variant));
   }
   report.variants[2].padded_max_abs = 0.013;
+  TokenAgreement tokens;
+  tokens.tokens = 300;
+  tokens.windows = 2;
+  tokens.perplexity = {5.5, 0.25};
+  tokens.perplexity_ratio = {1.0125, 0.002};
+  tokens.kl_median = 0.0075;
+  tokens.kl_max = std::numeric_limits<double>::infinity();
+  report.variants[3].tokens = tokens;
   report.gates.push_back({"--min-retention", "q4", 0.99, 0.991, Gate::Verdict::kUndecided, "q4: retention 0.991 against 0.99 is undecided; 9000 samples would decide"});
   report.notes = {"Something | that [a](b) reader should know"};
   return report;

@@ -95,6 +95,11 @@ int exit_code_of(const Error& error) {
 
 void Console::print(std::string_view text) const { write_stdout(text); }
 
+bool Console::stream(std::string_view text) const {
+  write_stdout(text);
+  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+}
+
 int run_command_line(std::span<char* const> arguments) {
   try {
     const ExitCode code = dispatch(std::vector<std::string>(arguments.begin(), arguments.end()));

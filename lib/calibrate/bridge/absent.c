@@ -74,6 +74,20 @@ BantamOwnedText bantam_tokenizer_id_to_token(const BantamTokenizer* tokenizer, u
   return nothing();
 }
 
+BantamTemplate* bantam_template_open(BantamText source, BantamOwnedText* error) {
+  (void)source;
+  say(error,
+      "this build renders no chat templates (it was configured with -DBANTAM_TOKENIZERS=OFF); "
+      "configure with -DBANTAM_TOKENIZERS=ON and install cargo");
+  return NULL;
+}
+void bantam_template_close(BantamTemplate* chat) { (void)chat; }
+BantamOwnedText bantam_template_render(const BantamTemplate* chat, BantamText messages, BantamText tools,
+                                       BantamText variables, BantamLocalTime now, BantamOwnedText* error) {
+  (void)chat, (void)messages, (void)tools, (void)variables, (void)now, (void)error;
+  return nothing();
+}
+
 BantamParquet* bantam_parquet_open(BantamText path, BantamOwnedText* error) {
   (void)path;
   say(error,

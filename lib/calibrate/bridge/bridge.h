@@ -78,6 +78,26 @@ int64_t bantam_tokenizer_token_to_id(const BantamTokenizer* tokenizer, BantamTex
 // No data when the id is not in the vocabulary.
 BantamOwnedText bantam_tokenizer_id_to_token(const BantamTokenizer* tokenizer, uint32_t id);
 
+// ---- chat templates
+
+typedef struct BantamTemplate BantamTemplate;
+
+// What strftime_now sees.
+typedef struct BantamLocalTime {
+  int32_t year, month, day;      // month 1 to 12
+  int32_t hour, minute, second;
+  int32_t weekday;               // 0: Sunday
+  int32_t year_day;              // 0: January 1
+} BantamLocalTime;
+
+// `source` is a Jinja template, rendered as transformers renders chat templates.
+BantamTemplate* bantam_template_open(BantamText source, BantamOwnedText* error);
+void bantam_template_close(BantamTemplate* chat);
+// `messages`: a JSON array of objects; `tools`: a JSON array, or empty for none; `variables`: a JSON object of what
+// else the template sees. A template that runs for too long, makes too much text or raises is an error.
+BantamOwnedText bantam_template_render(const BantamTemplate* chat, BantamText messages, BantamText tools,
+                                       BantamText variables, BantamLocalTime now, BantamOwnedText* error);
+
 // ---- parquet
 
 typedef struct BantamParquet BantamParquet;

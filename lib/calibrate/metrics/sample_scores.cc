@@ -89,6 +89,14 @@ SampleScore entity_f1_score(const std::vector<ChunkCountsByType>& sentences) {
   };
 }
 
+SampleScore bleu_score(std::vector<BleuCounts> pairs) {
+  return [pairs = std::move(pairs)](Samples samples) {
+    BleuCounts all;
+    for (const std::int64_t sample : samples) all += pairs[static_cast<std::size_t>(sample)];
+    return bleu(all);
+  };
+}
+
 SampleScore perplexity_score(std::vector<WindowLoss> windows) {
   return [windows = std::move(windows)](Samples samples) { return perplexity(pick(windows, samples)).value; };
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/metrics/bleu.h"
 #include "calibrate/metrics/bootstrap.h"
 #include "calibrate/metrics/classification.h"
 #include "calibrate/metrics/entities.h"
@@ -25,6 +26,8 @@ SampleScore spearman_score(std::vector<double> expected, std::vector<double> pre
 SampleScore pearson_score(std::vector<double> expected, std::vector<double> predicted);
 // Micro F1 over entities; a sample is a sentence.
 SampleScore entity_f1_score(const std::vector<ChunkCountsByType>& sentences);
+// Of a corpus; a sample is a pair of texts.
+SampleScore bleu_score(std::vector<BleuCounts> pairs);
 // A sample is a window of text.
 SampleScore perplexity_score(std::vector<WindowLoss> windows);
 

@@ -48,13 +48,23 @@ struct MaskFilling {
   std::string sequence;
 };
 
+// What a decoder wrote.
+struct Written {
+  std::string prompt;  // the text that it read: of a conversation, what the template made of it
+  std::string text;
+  std::vector<std::int64_t> tokens;
+  std::string finish_reason;  // "stop", "length", "context" or "caller"
+  double prefill_speed = 0;   // tokens per second
+  double decode_speed = 0;
+};
+
 using LabelScores = std::vector<LabelScore>;
 using Entities = std::vector<FoundEntity>;
 using Embedding = std::vector<float>;
 using MaskFillings = std::vector<std::vector<MaskFilling>>;  // for each mask of the text, best first
 
 struct Answer {
-  std::variant<LabelScores, Entities, SpanAnswer, Embedding, MaskFillings> value;
+  std::variant<LabelScores, Entities, SpanAnswer, Embedding, MaskFillings, Written> value;
   std::int64_t tokens = 0;      // that the model read, over all spans of a long context
   std::int64_t cut_tokens = 0;  // that it did not read because the text is too long
 };

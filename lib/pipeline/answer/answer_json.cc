@@ -49,6 +49,15 @@ void put(Json& out, const MaskFillings& masks) {
   out["masks"] = std::move(lists);
 }
 
+void put(Json& out, const Written& written) {
+  out["prompt"] = written.prompt;
+  out["generated_text"] = written.text;
+  out["generated_tokens"] = written.tokens;
+  out["finish_reason"] = written.finish_reason;
+  out["prefill_tokens_per_s"] = written.prefill_speed;
+  out["decode_tokens_per_s"] = written.decode_speed;
+}
+
 }  // namespace
 
 Json answer_json(const Question& question, const Answer& answer) {

@@ -92,6 +92,9 @@ Rows rows(const MaskFillings& masks) {
   return all;
 }
 
+std::vector<Table::Column> columns(const Written&) { return {{"generated"}}; }
+Rows rows(const Written& written) { return {{written.text}}; }
+
 }  // namespace
 
 std::string answers_table(std::span<const Question> questions, std::span<const Answer> answers) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "convert/architecture.h"
 #include "pipeline/tensor_files.h"
 
 namespace bantam {
@@ -27,8 +28,11 @@ std::string run_json(const RunResult& result) {
 }
 
 std::string run_table(const RunResult& result) {
-  std::string text = result.outputs.empty() ? answers_table(result.questions, result.answers)
-                                            : tensors_table(result.outputs);
+  std::string text;
+  // What a decoder wrote was shown as it came.
+  if (result.task != name(Task::kTextGeneration)) {
+    text = result.outputs.empty() ? answers_table(result.questions, result.answers) : tensors_table(result.outputs);
+  }
   if (!result.profile.empty()) text += "\n" + op_times_table(result.profile);
   return text;
 }

@@ -22,7 +22,7 @@ struct TaskInputs {
 };
 const TaskInputs& task_inputs(Task task);
 
-// A bundle's variant that answers texts as the task's pipeline of transformers does: the bundle's tokenizer,
+// A bundle's variant of any task but text generation (TextGenerator) that answers texts as the task's pipeline of transformers does: the bundle's tokenizer,
 // texts cut to what the model takes, a batch of one, and the post-processing of calibrate/answers.
 class TextModel {
  public:

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "calibrate/metrics/token_agreement.h"
 #include "convert/checkpoint.h"
 #include "convert/lora/adapter.h"
 #include "pipeline/evaluate/agreement_of.h"
@@ -28,6 +29,7 @@ struct Candidate {
   const InspectedVariant* variant = nullptr;
   Session session;
   AgreementCollector agreement;
+  TokenAgreementCollector tokens;
   std::unique_ptr<Answers> answers;
   std::vector<double> seconds;        // per example
   std::optional<std::size_t> broken;  // first example whose compared outputs are not finite
@@ -103,10 +105,12 @@ class Evaluation {
   void open() {
     for (const InspectedVariant* variant : variants_) {
       candidates_.push_back({variant, bundle_.open(*variant, session_options_),
-                             AgreementCollector(task_->distribution()), task_->answers(), {}, {}});
+                             AgreementCollector(task_->distribution()), {}, task_->answers(), {}, {}});
     }
     if (runs_reference()) reference_.emplace(open_reference(session_options_));
     reference_answers_ = task_->answers();
+    for (Candidate& candidate : candidates_) candidate.answers->attach(candidate.session);
+    if (reference_) reference_answers_->attach(*reference_);
     if (!options_.reference_outputs) return;
     // Only what the task looks at must be there: a pooler's output, for one, is not.
     std::vector<IoSpec> used;
@@ -162,6 +166,7 @@ class Evaluation {
       const Rows given = task_->rows(encodings, outputs[c]);
       if (!candidate.broken && !all_finite(given)) candidate.broken = index;
       add_rows(candidate.agreement, wanted, given, candidate.variant->dtype);
+      if (!candidate.broken) add_tokens(candidate.tokens, wanted, given, task_->targets(encodings));
       candidate.answers->add(index, encodings, outputs[c], given);
     }
   }
@@ -193,6 +198,13 @@ class Evaluation {
       }
       agreement.add(wanted[row], given[row]);
     }
+  }
+
+  static void add_tokens(TokenAgreementCollector& tokens, const Rows& wanted, const Rows& given,
+                         const std::vector<std::int64_t>& targets) {
+    BANTAM_ASSERT(targets.empty() || targets.size() == wanted.size());
+    for (std::size_t row = 0; row < targets.size(); ++row) tokens.add(wanted[row], given[row], targets[row]);
+    tokens.end_window();
   }
 
   std::string reference_text() const {
@@ -245,6 +257,7 @@ class Evaluation {
           8.0 * static_cast<double>(variant.bytes) / static_cast<double>(bundle_.contents.parameters);
       variant.agreement = agreement_of(candidate.agreement);
       variant.speed = speed(candidate);
+      if (!candidate.broken && !candidate.tokens.empty()) variant.tokens = candidate.tokens.result();
       // The answers of a broken variant mean nothing; first_nonfinite says so.
       if (!report.metric.empty() && !candidate.broken) {
         const Scored scored = candidate.answers->scored();

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -28,6 +29,34 @@ EncodeOptions cut_to(const Tokenizer& tokenizer, const Config& config, std::int6
 
 std::vector<float> output_floats(const Tensors& outputs, std::string_view name) {
   return to_floats(output(outputs, name));
+}
+
+// Where scoring begins is kept in the encoding itself: context before it is of no sequence.
+Encoding scored_from(std::vector<std::int64_t> ids, std::int64_t first) {
+  Encoding encoding;
+  encoding.ids = std::move(ids);
+  const auto tokens = encoding.ids.size();
+  encoding.attention_mask.assign(tokens, 1);
+  encoding.type_ids.assign(tokens, 0);
+  encoding.special.assign(tokens, 0);
+  encoding.sequence_ids.assign(tokens, 0);
+  std::fill_n(encoding.sequence_ids.begin(), first, -1);
+  return encoding;
+}
+
+std::int64_t first_scored(const Encoding& encoding) {
+  return std::ranges::find(encoding.sequence_ids, 0) - encoding.sequence_ids.begin();
+}
+
+Rows scored_rows(const Encoding& encoding, const Tensors& outputs) {
+  const std::vector<float> logits = output_floats(outputs, "logits");
+  const std::size_t width = logits.size() / encoding.ids.size();
+  Rows rows;
+  for (std::int64_t token = first_scored(encoding); token < encoding.size(); ++token) {
+    const auto row = std::span(logits).subspan(static_cast<std::size_t>(token - 1) * width, width);
+    rows.emplace_back(row.begin(), row.end());
+  }
+  return rows;
 }
 
 EvaluationTaskPtr make_evaluation_task(const BundleModel& bundle, Task task,

@@ -29,6 +29,8 @@ struct Scored {
 class Answers {
  public:
   virtual ~Answers() = default;
+  // The model itself, before anything is added, for answers that outputs alone do not give; it outlives them.
+  virtual void attach(const Session&) {}
   // `rows` is what the task's rows() made of encodings and outputs.
   virtual void add(std::size_t index, std::span<const Encoding> encodings, std::span<const Tensors> outputs,
                    const Rows& rows) = 0;
@@ -55,6 +57,8 @@ class EvaluationTask {
   virtual std::vector<Encoding> encode(std::size_t index) const = 0;
   // `outputs[i]` answers `encodings[i]`, a batch of one; encodings may be padded.
   virtual Rows rows(std::span<const Encoding> encodings, std::span<const Tensors> outputs) const = 0;
+  // Where rows are predictions of the text's own tokens, those tokens, one for each row.
+  virtual std::vector<std::int64_t> targets(std::span<const Encoding>) const { return {}; }
   // One for every model; they refer to this task.
   virtual std::unique_ptr<Answers> answers() const = 0;
   // What the reader of the report should know about the data.
@@ -68,6 +72,8 @@ struct EvaluationTaskOptions {
   LabelRenames renames;
   std::int64_t max_length = 0;  // tokens; 0: what model and tokenizer take, at most 512
   std::int64_t stride = 0;      // of windows over long text; 0: they do not overlap
+  std::int64_t max_new_tokens = 0;  // to generate for an answer; 0: 128
+  bool chat = false;                // prompts are put through the bundle's chat template
   std::uint64_t seed = 0;
 };
 
@@ -82,12 +88,18 @@ EvaluationTaskPtr make_token_classification(const BundleModel& bundle, const Eva
 EvaluationTaskPtr make_question_answering(const BundleModel& bundle, const EvaluationTaskOptions& options);
 EvaluationTaskPtr make_fill_mask(const BundleModel& bundle, const EvaluationTaskOptions& options);
 EvaluationTaskPtr make_text_generation(const BundleModel& bundle, const EvaluationTaskOptions& options);
+EvaluationTaskPtr make_generated_text(const BundleModel& bundle, const EvaluationTaskOptions& options);
 EvaluationTaskPtr make_feature_extraction(const BundleModel& bundle, const EvaluationTaskOptions& options);
 
 // For those files: `wanted` or the first of `known`; one that is not known is a usage error that lists them.
 std::string choose_metric(const std::string& wanted, std::span<const std::string_view> known, Task task);
 // Options of an encoding that is cut to what the model takes.
 EncodeOptions cut_to(const Tokenizer& tokenizer, const Config& config, std::int64_t max_length);
+// For texts of which a part is scored: an encoding whose tokens from `first` on are, and the first of them.
+Encoding scored_from(std::vector<std::int64_t> ids, std::int64_t first);
+std::int64_t first_scored(const Encoding& encoding);
+// The logits that predict each scored token.
+Rows scored_rows(const Encoding& encoding, const Tensors& outputs);
 // The elements of row 0 of an output that was declared as [batch, ...].
 std::vector<float> output_floats(const Tensors& outputs, std::string_view name);
 

@@ -44,14 +44,12 @@ class TextGeneration final : public EvaluationTask {
 
   // A distribution for every token that is scored.
   Rows rows(std::span<const Encoding> encodings, std::span<const Tensors> outputs) const override {
-    const std::vector<float> logits = output_floats(outputs.front(), "logits");
-    const std::size_t width = logits.size() / encodings.front().ids.size();
-    Rows rows;
-    for (std::int64_t token = first_scored(encodings.front()); token < encodings.front().size(); ++token) {
-      const auto row = std::span(logits).subspan(static_cast<std::size_t>(token - 1) * width, width);
-      rows.emplace_back(row.begin(), row.end());
-    }
-    return rows;
+    return scored_rows(encodings.front(), outputs.front());
+  }
+
+  std::vector<std::int64_t> targets(std::span<const Encoding> encodings) const override {
+    const std::vector<std::int64_t>& ids = encodings.front().ids;
+    return {ids.begin() + first_scored(encodings.front()), ids.end()};
   }
 
   std::unique_ptr<Answers> answers() const override { return std::make_unique<Losses>(*this); }
@@ -80,22 +78,10 @@ class TextGeneration final : public EvaluationTask {
     const Encoding whole = tokenizer_.encode(document.text);
     for (const TextWindow& window : text_windows(whole.size(), context, stride)) {
       if (limit > 0 && std::ssize(windows_) == limit) return;
-      Encoding& added = windows_.emplace_back();
-      added.ids.assign(whole.ids.begin() + window.begin, whole.ids.begin() + window.end);
-      const auto tokens = added.ids.size();
-      added.attention_mask.assign(tokens, 1);
-      added.type_ids.assign(tokens, 0);
-      added.special.assign(tokens, 0);
-      // Where scoring begins is kept in the encoding itself, so that rows() needs nothing else.
-      added.sequence_ids.assign(tokens, 0);
-      std::fill_n(added.sequence_ids.begin(), window.score_from - window.begin, -1);
+      windows_.push_back(scored_from({whole.ids.begin() + window.begin, whole.ids.begin() + window.end},
+                                     window.score_from - window.begin));
       places_.emplace_back().line = document.line;
     }
-  }
-
-  // The first token whose prediction counts: context before it is only read.
-  static std::int64_t first_scored(const Encoding& encoding) {
-    return std::ranges::find(encoding.sequence_ids, 0) - encoding.sequence_ids.begin();
   }
 
   Tokenizer tokenizer_;
@@ -108,6 +94,8 @@ class TextGeneration final : public EvaluationTask {
 }  // namespace
 
 EvaluationTaskPtr make_text_generation(const BundleModel& bundle, const EvaluationTaskOptions& options) {
+  const bool plain = options.metric.empty() || options.metric == kMetrics.front();
+  if (!plain) return make_generated_text(bundle, options);
   return std::make_unique<TextGeneration>(bundle, options);
 }
 

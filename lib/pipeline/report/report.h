@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/metrics/token_agreement.h"
+
 namespace bantam {
 
 inline constexpr int kReportSchemaVersion = 1;
@@ -44,6 +46,7 @@ struct VariantReport {
   std::optional<Estimate> score;      // absent without labels
   std::optional<Estimate> retention;  // score / reference score, paired bootstrap
   Agreement agreement;
+  std::optional<TokenAgreement> tokens;  // of models of text that predict the text's tokens
   std::vector<LayerError> layers;       // in order of execution
   std::string first_nonfinite;          // node whose output first held NaN or infinity; empty: none
   double speed = 0;                     // time of the float reference / time of the variant, native runtime; 0: not measured

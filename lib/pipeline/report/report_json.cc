@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -21,6 +22,43 @@ Json estimate_json(const Estimate& estimate) {
 
 Estimate read_estimate(const Json& json) {
   return {json.at("value").get<double>(), json.at("low").get<double>(), json.at("high").get<double>()};
+}
+
+// Figures of TokenAgreement by their keys, those with an error and those without.
+constexpr std::pair<const char*, Measured TokenAgreement::*> kMeasured[] = {
+    {"perplexity", &TokenAgreement::perplexity},
+    {"reference_perplexity", &TokenAgreement::reference_perplexity},
+    {"perplexity_ratio", &TokenAgreement::perplexity_ratio},
+    {"ln_perplexity_ratio", &TokenAgreement::ln_perplexity_ratio},
+    {"kl_mean", &TokenAgreement::kl_mean},
+    {"delta_p_mean", &TokenAgreement::delta_p_mean},
+    {"delta_p_rms", &TokenAgreement::delta_p_rms},
+    {"same_top", &TokenAgreement::same_top},
+};
+constexpr std::pair<const char*, double TokenAgreement::*> kQuantiles[] = {
+    {"kl_median", &TokenAgreement::kl_median},
+    {"kl_p99", &TokenAgreement::kl_p99},
+    {"kl_p999", &TokenAgreement::kl_p999},
+    {"kl_max", &TokenAgreement::kl_max},
+};
+
+Json tokens_json(const TokenAgreement& tokens) {
+  Json json = {{"tokens", tokens.tokens}, {"windows", tokens.windows}};
+  for (const auto& [key, figure] : kMeasured) {
+    json[key] = {{"value", finite_or_null((tokens.*figure).value)}, {"error", finite_or_null((tokens.*figure).error)}};
+  }
+  for (const auto& [key, figure] : kQuantiles) json[key] = finite_or_null(tokens.*figure);
+  return json;
+}
+
+TokenAgreement read_tokens(const Json& json) {
+  TokenAgreement tokens;
+  tokens.tokens = json.at("tokens").get<std::int64_t>();
+  tokens.windows = json.at("windows").get<std::int64_t>();
+  for (const auto& [key, figure] : kMeasured)
+    tokens.*figure = {read_number(json.at(key).at("value")), read_number(json.at(key).at("error"))};
+  for (const auto& [key, figure] : kQuantiles) tokens.*figure = read_number(json.at(key));
+  return tokens;
 }
 
 std::string_view verdict_name(Gate::Verdict verdict) {
@@ -60,6 +98,7 @@ Json variant_json(const VariantReport& variant) {
   for (const double kl : agreement.kl) json["kl"].push_back(finite_or_null(kl));
   if (variant.score) json["score"] = estimate_json(*variant.score);
   if (variant.retention) json["retention"] = estimate_json(*variant.retention);
+  if (variant.tokens) json["tokens"] = tokens_json(*variant.tokens);
   if (variant.padded_max_abs) json["padded_max_abs"] = finite_or_null(*variant.padded_max_abs);
   for (const LayerError& layer : variant.layers) {
     json["layers"].push_back({{"name", layer.name}, {"sqnr_db", layer.sqnr_db}, {"cosine", layer.cosine}});
@@ -87,6 +126,7 @@ VariantReport read_variant(const Json& json) {
   variant.speed = json.at("speed").get<double>();
   if (json.contains("score")) variant.score = read_estimate(json.at("score"));
   if (json.contains("retention")) variant.retention = read_estimate(json.at("retention"));
+  if (json.contains("tokens")) variant.tokens = read_tokens(json.at("tokens"));
   if (json.contains("padded_max_abs")) variant.padded_max_abs = read_number(json.at("padded_max_abs"));
   for (const Json& layer : json.at("layers")) {
     variant.layers.push_back({layer.at("name").get<std::string>(), layer.at("sqnr_db").get<double>(), layer.at("cosine").get<double>()});

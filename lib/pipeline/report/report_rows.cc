@@ -15,6 +15,34 @@ std::string small(double value) {
   return value < 1e-3 ? fmt::format("{:.1e}", value) : fmt::format("{:.4f}", value);
 }
 
+std::string with_error(const std::string& value, const std::string& error) { return value + " ± " + error; }
+std::string with_error(const Measured& figure) { return with_error(small(figure.value), small(figure.error)); }
+std::string percent(const Measured& figure) {
+  return with_error(fmt::format("{:.2f}", 100 * figure.value), fmt::format("{:.2f} %", 100 * figure.error));
+}
+
+using Cell = std::function<std::string(const VariantReport&)>;
+using AddFigure = std::function<void(std::string, std::string, const Cell&)>;
+
+// What llama.cpp's perplexity tool says of a quantized model, with standard errors.
+void add_token_figures(const AddFigure& add) {
+  const auto of = [](const auto& figure) -> Cell {
+    return [figure](const VariantReport& v) { return v.tokens ? figure(*v.tokens) : std::string(); };
+  };
+  add("PPL ratio", "perplexity over the reference's, with its standard error", of([](const TokenAgreement& t) {
+        return with_error(fmt::format("{:.4f}", t.perplexity_ratio.value), small(t.perplexity_ratio.error));
+      }));
+  add("KL mean", "KL divergence from the reference's next-token distribution, nats, with its standard error",
+      of([](const TokenAgreement& t) { return with_error(t.kl_mean); }));
+  add("KL median", "its median", of([](const TokenAgreement& t) { return small(t.kl_median); }));
+  add("KL 99.9 %", "its 99.9th percentile", of([](const TokenAgreement& t) { return small(t.kl_p999); }));
+  add("KL max", "its largest value", of([](const TokenAgreement& t) { return small(t.kl_max); }));
+  add("dp RMS", "root mean square of the change of the probability of the text's token, with its standard error",
+      of([](const TokenAgreement& t) { return percent(t.delta_p_rms); }));
+  add("same top", "share of tokens for which both find the same one likeliest, with its standard error",
+      of([](const TokenAgreement& t) { return percent(t.same_top); }));
+}
+
 }  // namespace
 
 bool is_broken(const VariantReport& variant) { return !variant.first_nonfinite.empty(); }
@@ -39,7 +67,8 @@ std::vector<ReportColumn> report_columns(const Report& report) {
     });
   };
   const auto any = [&](const auto& test) { return std::any_of(report.variants.begin(), report.variants.end(), test); };
-  const bool has_kl = any([](const VariantReport& v) { return !v.agreement.kl.empty(); });
+  const bool tokens = any([](const VariantReport& v) { return v.tokens.has_value(); });
+  const bool has_kl = !tokens && any([](const VariantReport& v) { return !v.agreement.kl.empty(); });
 
   add("dtype", false, "", [](const VariantReport& v) { return v.dtype; });
   add("size", true, "graph and weights", [](const VariantReport& v) { return format_bytes(v.bytes); });
@@ -48,13 +77,16 @@ std::vector<ReportColumn> report_columns(const Report& report) {
       [](const VariantReport& v) { return v.score ? format_estimate(*v.score) : std::string(); });
   add_figure("retention", "score over the reference's score; paired bootstrap interval",
       [](const VariantReport& v) { return v.retention ? format_estimate(*v.retention) : std::string(); });
+  if (tokens) add_token_figures(add_figure);
   if (has_kl) {
     add_figure("KL mean", "KL divergence from the reference's distribution, nats", [](const VariantReport& v) { return small(v.agreement.kl_mean); });
     add_figure("KL 99.9 %", "its 99.9th percentile", [](const VariantReport& v) { return small(v.agreement.kl_p999); });
     add_figure("top-1", "share of equal first answers", [](const VariantReport& v) { return fmt::format("{:.2f} %", 100 * v.agreement.top1); });
   }
-  add_figure("cosine mean", "of the outputs with the reference's", [](const VariantReport& v) { return fmt::format("{:.5f}", v.agreement.cosine_mean); });
-  add_figure("cosine min", "the worst", [](const VariantReport& v) { return fmt::format("{:.5f}", v.agreement.cosine_min); });
+  if (!tokens) {
+    add_figure("cosine mean", "of the outputs with the reference's", [](const VariantReport& v) { return fmt::format("{:.5f}", v.agreement.cosine_mean); });
+    add_figure("cosine min", "the worst", [](const VariantReport& v) { return fmt::format("{:.5f}", v.agreement.cosine_min); });
+  }
   add_figure("max diff", "largest difference of any output", [](const VariantReport& v) { return small(v.agreement.max_abs); });
   add_figure("padding", "largest change of an output when the text is padded in a batch: dynamic INT8 only",
       [](const VariantReport& v) { return v.padded_max_abs ? small(*v.padded_max_abs) : std::string(); });

@@ -102,26 +102,30 @@ fn payload_text(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
+/// Runs `body`; a panic becomes its error.
+pub fn caught<T>(body: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    keep_quiet();
+    INSIDE.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(body));
+    INSIDE.set(false);
+    result.unwrap_or_else(|payload| {
+        // A destructor may panic as well; that of text does not. Leave any other payload alone.
+        if !payload.is::<&str>() && !payload.is::<String>() {
+            std::mem::forget(payload);
+        }
+        let reason = PANIC.take().unwrap_or_else(|| "unknown reason".to_string());
+        Err(format!("the library gave up: {reason}"))
+    })
+}
+
 /// Runs `body`; its error or panic is written to `error`, and `fallback` is returned in its place.
 ///
 /// # Safety
 /// `error` is null or may be written to.
 pub unsafe fn guard<T>(error: *mut OwnedText, fallback: T, body: impl FnOnce() -> Result<T, String>) -> T {
-    keep_quiet();
-    INSIDE.set(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(body));
-    INSIDE.set(false);
-    let message = match result {
-        Ok(Ok(value)) => return value,
-        Ok(Err(message)) => message,
-        Err(payload) => {
-            // A destructor may panic as well; that of text does not. Leave any other payload alone.
-            if !payload.is::<&str>() && !payload.is::<String>() {
-                std::mem::forget(payload);
-            }
-            let reason = PANIC.take().unwrap_or_else(|| "unknown reason".to_string());
-            format!("the library gave up: {reason}")
-        }
+    let message = match caught(body) {
+        Ok(value) => return value,
+        Err(message) => message,
     };
     if !error.is_null() {
         *error = message.into();

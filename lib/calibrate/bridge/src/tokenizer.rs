@@ -3,6 +3,7 @@
 use crate::boundary::{guard, slice, OwnedText, Text};
 use crate::encode::{Request, Span};
 use serde_json::json;
+use std::collections::HashSet;
 use std::ptr::null_mut;
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::Tokenizer;
@@ -10,6 +11,7 @@ use tokenizers::Tokenizer;
 pub struct BantamTokenizer {
     core: Tokenizer,
     processor: Option<PostProcessorWrapper>,
+    special: HashSet<u32>,
     description: String,
 }
 
@@ -53,7 +55,9 @@ fn open(json: &[u8]) -> Result<BantamTokenizer, String> {
     core.with_post_processor(None::<PostProcessorWrapper>);
     core.with_truncation(None).map_err(|e| e.to_string())?;
     core.with_padding(None);
-    Ok(BantamTokenizer { core, processor, description })
+    let added = core.get_added_tokens_decoder();
+    let special = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
+    Ok(BantamTokenizer { core, processor, special, description })
 }
 
 /// # Safety
@@ -144,7 +148,11 @@ pub unsafe extern "C" fn bantam_tokenizer_decode(
     error: *mut OwnedText,
 ) -> OwnedText {
     guard(error, OwnedText::none(), || {
-        let text = (*tokenizer).core.decode(slice(ids, count), skip_special_tokens);
+        let tokenizer = &*tokenizer;
+        let ids = slice(ids, count);
+        // Left out by their ids: the crate looks for the content, and misses special tokens that are normalized.
+        let kept: Vec<u32> = ids.iter().filter(|id| !tokenizer.special.contains(id)).copied().collect();
+        let text = tokenizer.core.decode(if skip_special_tokens { &kept } else { ids }, skip_special_tokens);
         text.map(OwnedText::from).map_err(|e| e.to_string())
     })
 }
