@@ -7,8 +7,12 @@ import path from 'node:path';
 import { bundles, packages, root } from '../../js/support/bundles.js';
 import { serve } from './server.js';
 
-export const chromiumPath = [process.env.BANTAM_CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome']
-  .find((file) => file && existsSync(file));
+const candidates = process.env.BANTAM_CHROMIUM ? [process.env.BANTAM_CHROMIUM] : ['/usr/bin/chromium', '/usr/bin/google-chrome'];
+const chromiumPath = candidates.find((file) => existsSync(file));
+if (!chromiumPath) {
+  console.log(`left out: there is no Chromium at ${candidates.join(' or ')} (scripts/setup --tests installs it)`);
+  process.exit(0);  // ctest counts it as skipped, by these words
+}
 
 export async function launch({ args = [] } = {}) {
   const { chromium } = createRequire(`${packages}/`)('playwright-core');
