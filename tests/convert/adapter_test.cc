@@ -67,7 +67,7 @@ TEST(MergedSource, EqualsTheDefinition) {
         const bool linear = layout == LoraLayout::kLinear;
         LoraUpdate update{layout, source_of(a), source_of(b), nullptr, 0.75};
         if (dora) update.magnitude = make_memory_source("m", {out}, magnitude.values);
-        const auto source = make_merged_source(source_of(linear ? w : transposed(w)), update, std::make_shared<FactorCache>());
+        const auto source = make_merged_source(source_of(linear ? w : transposed(w)), update, std::make_shared<LoraFactorCache>());
         const std::vector<float> whole = read_all_as_float(*source);
         for (std::int64_t o = 0; o < out; ++o) {
           for (std::int64_t i = 0; i < in; ++i) {
