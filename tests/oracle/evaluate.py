@@ -99,14 +99,16 @@ def compare(name, report, bundle, rows, task):
                  or path.name.startswith(f"model{DTYPES[dtype]}.onnx_data")]
         near(f"{at}: bytes", entry["bytes"], sum(path.stat().st_size for path in files), 0)
         near(f"{at}: bits per weight", entry["bits_per_weight"], 8 * entry["bytes"] / report["parameters"], 1e-9)
-        near(f"{at}: cosine", entry["cosine_mean"], cosine(wanted, given).mean(), 5e-5)
+        # Where activations are rounded, one that lies between two codes may fall to the other side.
+        rounded = dtype in ("q8", "int8", "uint8")
+        near(f"{at}: cosine", entry["cosine_mean"], cosine(wanted, given).mean(), 2e-4 if rounded else 5e-5)
         near(f"{at}: max abs", entry["max_abs"], np.abs(wanted - given).max(), 2e-3, 0.1)
         check(f"{at}: positions", entry["positions"] == len(wanted))
         if task is classification:
             p, q = log_softmax(wanted), log_softmax(given)
             kl = (np.exp(p) * (p - q)).sum(1)
             near(f"{at}: KL mean", entry["kl_mean"], kl.mean(), 2e-7, 0.05)
-            near(f"{at}: KL 99.9 %", entry["kl_p999"], np.quantile(kl, 0.999), 5e-6, 0.1)
+            near(f"{at}: KL 99.9 %", entry["kl_p999"], np.quantile(kl, 0.999), 5e-5 if rounded else 5e-6, 0.1)
             near(f"{at}: top-1", entry["top1_agreement"], np.mean(wanted.argmax(1) == given.argmax(1)), one)
         check(f"{at}: layers", dtype == "fp32" or all(-200 < layer["sqnr_db"] <= 200 for layer in entry["layers"]))
         check(f"{at}: layers are measured", len(entry["layers"]) >= 8)

@@ -49,9 +49,10 @@ export async function checkAlone(pipe, whole, dtype, { least = 12 } = {}) {
   for (const { prompt, input_ids, text } of model.cases) {
     assert.deepEqual(Array.from(pipe.tokenizer(prompt).input_ids.data, Number), input_ids, `token ids of "${prompt}"`);
     const got = await generated(pipe, model, prompt);
-    if (same) assert.equal(got, text, `after "${prompt}"`);
+    // Some decoders strip the space that a text begins with; only of the whole text can they tell that this one does not.
+    if (same) assert.equal(got.trimStart(), text.trimStart(), `after "${prompt}"`);
     else assert.ok(got.trim().length > model.new_tokens / 2, `after "${prompt}": "${got}"`);
-    common.push(inCommon(got, text));
+    common.push(inCommon(got.trimStart(), text.trimStart()));
   }
   const mean = common.reduce((a, b) => a + b) / common.length;
   assert.ok(same || mean >= least, `${dtype}: ${common} characters in common`);
