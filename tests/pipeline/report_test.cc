@@ -51,6 +51,14 @@ Report sample() {
     report.variants.push_back(std::move(variant));
   }
   report.variants[2].padded_max_abs = 0.013;
+  report.gates.push_back({"--min-retention", "q4", 0.99, 0.991, Gate::Verdict::kUndecided, "q4: retention 0.991 against 0.99 is undecided; 9000 samples would decide"});
+  report.notes = {"Something | that [a](b) reader should know"};
+  return report;
+}
+
+// Of a decoder; fp16 is broken and has no figures.
+Report sample_of_text() {
+  Report report = sample();
   TokenAgreement tokens;
   tokens.tokens = 300;
   tokens.windows = 2;
@@ -58,9 +66,10 @@ Report sample() {
   tokens.perplexity_ratio = {1.0125, 0.002};
   tokens.kl_median = 0.0075;
   tokens.kl_max = std::numeric_limits<double>::infinity();
-  report.variants[3].tokens = tokens;
-  report.gates.push_back({"--min-retention", "q4", 0.99, 0.991, Gate::Verdict::kUndecided, "q4: retention 0.991 against 0.99 is undecided; 9000 samples would decide"});
-  report.notes = {"Something | that [a](b) reader should know"};
+  tokens.delta_p_rms = {0.0123, 0.0004};
+  for (VariantReport& variant : report.variants) variant.tokens = tokens;
+  report.variants[1].tokens.reset();
+  report.variants[1].first_nonfinite = "/lm_head";
   return report;
 }
 
@@ -78,11 +87,15 @@ TEST_F(ReportFile, ReadsBackWhatItWrites) {
   const std::string text = report_json(sample());
   write(text);
   EXPECT_EQ(report_json(read_report(path_.string())), text);
+  const std::string decoder = report_json(sample_of_text());
+  write(decoder);
+  EXPECT_EQ(report_json(read_report(path_.string())), decoder);
 }
 
 TEST_F(ReportFile, FollowsItsSchema) {
   const Json json = parse_json(report_json(sample()));
   check_schema("report.schema.json", json);
+  check_schema("report.schema.json", parse_json(report_json(sample_of_text())));
   Json wrong = json;
   wrong["variants"][0].erase("kl_mean");
   EXPECT_THROW(check_schema("report.schema.json", wrong), Error);
@@ -162,6 +175,14 @@ std::vector<double> numbers_of(const std::string& svg, const std::string& tag, c
     numbers.push_back(std::stod(svg.substr(value + attribute.size() + 3)));
   }
   return numbers;
+}
+
+TEST(ReportMarkdown, ShowsHowTokensArePredicted) {
+  const std::string text = report_markdown(sample_of_text());
+  EXPECT_NE(text.find("| PPL ratio | KL mean | KL median | KL 99.9 % | KL max | dp RMS | same top |"), std::string::npos) << text;
+  EXPECT_NE(text.find("| 1.0125 ± 0.0020 | 0 ± 0 | 0.0075 | 0 | inf | 1.23 ± 0.04 % | 0.00 ± 0.00 % |"), std::string::npos) << text;
+  EXPECT_NE(text.find("| NaN | NaN | NaN | NaN | NaN | NaN | NaN |"), std::string::npos) << text;
+  EXPECT_EQ(text.find("cosine"), std::string::npos);
 }
 
 TEST(ReportHtml, ShowsABrokenVariantAsBroken) {

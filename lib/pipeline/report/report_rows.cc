@@ -27,7 +27,9 @@ using AddFigure = std::function<void(std::string, std::string, const Cell&)>;
 // What llama.cpp's perplexity tool says of a quantized model, with standard errors.
 void add_token_figures(const AddFigure& add) {
   const auto of = [](const auto& figure) -> Cell {
-    return [figure](const VariantReport& v) { return v.tokens ? figure(*v.tokens) : std::string(); };
+    return [figure](const VariantReport& v) {
+      return v.tokens ? figure(*v.tokens) : std::string(is_broken(v) ? "NaN" : "");
+    };
   };
   add("PPL ratio", "perplexity over the reference's, with its standard error", of([](const TokenAgreement& t) {
         return with_error(fmt::format("{:.4f}", t.perplexity_ratio.value), small(t.perplexity_ratio.error));

@@ -232,11 +232,14 @@ HeadsView fill_cache(OpRun& run, int index, const Tensor* past, const HeadsView&
     const std::int64_t b = item / a.kv_heads;
     const std::int64_t before = a.offsets[static_cast<std::size_t>(b)];
     float* to = out + item * buffer * size;
-    std::fill_n(to, buffer * size, 0.0f);
-    if (old != nullptr) std::copy_n(old + item * old_rows * size, std::min(before, old_rows) * size, to);
-    for (std::int64_t r = 0; r < a.queries && before + r < buffer; ++r) {
+    const std::int64_t kept = old != nullptr ? std::min(before, old_rows) : 0;
+    if (kept > 0) std::copy_n(old + item * old_rows * size, kept * size, to);
+    std::fill_n(to + kept * size, (before - kept) * size, 0.0f);
+    const std::int64_t end = std::min(before + a.queries, buffer);
+    for (std::int64_t r = 0; before + r < end; ++r) {
       std::copy_n(rows.at(b, item % a.kv_heads, r), size, to + (before + r) * size);
     }
+    std::fill_n(to + end * size, (buffer - end) * size, 0.0f);
   });
   return heads_first(out, a.kv_heads, buffer, size);
 }
