@@ -210,13 +210,14 @@ class Balancer {
 
   void choose_targets(const Coupling& coupling, std::size_t index) {
     Channels& channels = channels_[index];
-    bool rows = false;
+    bool rows = false, heads = false;
     for (const CoupledAxis& axis : coupling.consumers) {
       const CoupledWeight& weight = weight_of(axis);
       if (axis.axis == Axis::kRows) {
         rows = true;
         add_rows(axis, channels.readers);
       } else {
+        heads = axis.head != 0;
         for (std::size_t i = 0; i < weight.column_squares.size(); ++i)
           channels.readers[weight.columns->channel(i)] += weight.column_squares[i];
       }
@@ -227,7 +228,13 @@ class Balancer {
     for (std::size_t c = 0; c < channels.size.size(); ++c) {
       const double a = channels.size[c], n = std::sqrt(channels.readers[c]);
       double& target = channels.target[c];
-      target = rows ? std::sqrt(a * n) : a == 0 ? 0 : n;
+      if (a == 0) {
+        target = 0;
+      } else if (rows) {
+        target = std::sqrt(a * n);
+      } else {
+        target = heads ? std::sqrt(n) : n;
+      }
       if (!std::isfinite(target) || !std::isfinite(a) || target == 0) continue;
       squares += target * target;
       ++live;

@@ -17,8 +17,9 @@ namespace bantam {
 // weights times a: what the model computes, whatever the scaling; and n(c) the norm of F's column c, every row of F
 // first brought to norm 1. n does not depend on the scaling. The producers are given the size n(c), relative to the
 // root mean square over all channels, and the columns what is left, so that all columns have one norm: a block, or a
-// row, then spends its codes on all of them alike. docs/quantization.md has the measurements that chose this over
-// leaving a part of n in the columns.
+// row, then spends its codes on all of them alike. Columns that read values through attention (CoupledAxis::head) share
+// n evenly with them, sqrt(n(c)) each: what attention makes of a value is not known here, and large channels need the
+// finer grid. docs/quantization.md has the measurements that chose both.
 //
 // Channels that producers or consumers hold nothing but zeros of are set to zero in both. Where consumers hold rows
 // (queries against keys) both get the same norm. What is not finite is left alone for the encoder to name.
