@@ -10,7 +10,7 @@ import { makeBig, manifestFiles } from './support/big.js';
 import { distance } from './support/compare.js';
 import { runTensors } from './support/native.js';
 
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 300_000 };
 const BITS = 100e6;
 
 let browser, server, folders, files, total, shards;

@@ -14,11 +14,14 @@ if (!chromiumPath) {
   process.exit(0);  // ctest counts it as skipped, by these words
 }
 
+const PATIENCE = 180_000;  // ms; a machine that compiles something else at the same time starts a browser slowly
+
 export async function launch({ args = [] } = {}) {
   const { chromium } = createRequire(`${packages}/`)('playwright-core');
   return chromium.launch({
     executablePath: chromiumPath,
     headless: true,
+    timeout: PATIENCE,
     args: ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--disable-dev-shm-usage', ...args],
   });
 }
@@ -37,6 +40,7 @@ export async function openPage(browser, server, { context, runtime = 'asyncify',
   const owner = context ?? (await browser.newContext());
   const page = await owner.newPage();
   if (script) await page.addInitScript(script);
+  page.setDefaultTimeout(PATIENCE);
   page.lines = [];
   page.on('console', (message) => page.lines.push(message.text()));
   page.on('pageerror', (error) => page.lines.push(String(error)));
