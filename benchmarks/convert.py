@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import time
 
-from synthetic import write_checkpoint
+from synthetic import DECODERS, write_checkpoint, write_decoder
 
 
 def copy_seconds(source, target):
@@ -63,6 +63,7 @@ def main():
     parser.add_argument("--work", default="/tmp/bantam-bench")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--decoders", action="store_true", help="decoders' shapes alone")
     parser.add_argument("--large", action="store_true", help="also a 4 GB source, for its peak memory")
     options = parser.parse_args()
     os.makedirs(options.work, exist_ok=True)
@@ -71,7 +72,13 @@ def main():
              ("0.5B parameters bfloat16", 500e6, "bfloat16", 1280, ["fp16", "q8", "q4", "q4f16", "fp16,q8,q4,q4f16"])]
     if options.large:
         cases.append(("4 GB float32", 1070e6, "float32", 2048, ["fp16,q8,q4,q4f16"]))
-    for title, parameters, dtype, hidden, lists in cases:
+    for shape in DECODERS if options.decoders else []:
+        folder = os.path.join(options.work, "source")
+        path, _ = write_decoder(folder, shape)
+        for dtypes in ("q4f16", "fp16,q8,q4,q4f16"):
+            measure(options, f"{shape} bfloat16", folder, path, dtypes)
+        shutil.rmtree(folder)
+    for title, parameters, dtype, hidden, lists in [] if options.decoders else cases:
         folder = os.path.join(options.work, "source")
         path, _ = write_checkpoint(folder, parameters, dtype, hidden)
         times = {dtypes: measure(options, title, folder, path, dtypes) for dtypes in lists}

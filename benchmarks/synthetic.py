@@ -1,4 +1,4 @@
-"""Writes synthetic BERT-shaped checkpoints of any size, for measuring speed and memory (the weights are noise)."""
+"""Writes synthetic checkpoints of any size, shaped like BERT or like a decoder, for measuring speed and memory (the weights are noise)."""
 import argparse
 import json
 import os
@@ -48,9 +48,47 @@ def write_checkpoint(folder, parameters, dtype="float32", hidden=1024, vocab=305
               "layer_norm_eps": 1e-12, "num_labels": 2, "id2label": {"0": "A", "1": "B"}, "label2id": {"A": 0, "B": 1}}
     with open(os.path.join(folder, "config.json"), "w") as file:
         json.dump(config, file)
+    return write_weights(folder, bert_shapes(hidden, intermediate, layers, vocab), dtype, seed)
+
+
+# model_type, layers, hidden and intermediate size, heads, key-value heads, size of a head, vocabulary; all tie the embeddings.
+DECODERS = {"Qwen2.5-0.5B": ("qwen2", 24, 896, 4864, 14, 2, 64, 151936),
+            "Llama-3.2-1B": ("llama", 16, 2048, 8192, 32, 8, 64, 128256)}
+
+
+def decoder_shapes(kind, layers, hidden, intermediate, heads, groups, size, vocab):
+    yield "model.embed_tokens.weight", (vocab, hidden)
+    for i in range(layers):
+        layer = f"model.layers.{i}."
+        for name, rows, columns in (("q_proj", heads * size, hidden), ("k_proj", groups * size, hidden),
+                                    ("v_proj", groups * size, hidden), ("o_proj", hidden, heads * size)):
+            yield f"{layer}self_attn.{name}.weight", (rows, columns)
+            if kind == "qwen2" and name != "o_proj":
+                yield f"{layer}self_attn.{name}.bias", (rows,)
+        for name, rows, columns in (("gate_proj", intermediate, hidden), ("up_proj", intermediate, hidden),
+                                    ("down_proj", hidden, intermediate)):
+            yield f"{layer}mlp.{name}.weight", (rows, columns)
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            yield layer + norm + ".weight", (hidden,)
+    yield "model.norm.weight", (hidden,)
+
+
+def write_decoder(folder, shape, dtype="bfloat16", seed=1):
+    """One of DECODERS; returns (path of model.safetensors, parameters)."""
+    os.makedirs(folder, exist_ok=True)
+    kind, layers, hidden, intermediate, heads, groups, size, vocab = DECODERS[shape]
+    config = {"architectures": ["Qwen2ForCausalLM" if kind == "qwen2" else "LlamaForCausalLM"], "model_type": kind,
+              "hidden_size": hidden, "intermediate_size": intermediate, "num_hidden_layers": layers, "num_attention_heads": heads,
+              "num_key_value_heads": groups, "head_dim": size, "vocab_size": vocab, "max_position_embeddings": 32768,
+              "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 1e6, "tie_word_embeddings": True}
+    with open(os.path.join(folder, "config.json"), "w") as file:
+        json.dump(config, file)
+    return write_weights(folder, decoder_shapes(*DECODERS[shape]), dtype, seed)
+
+
+def write_weights(folder, shapes, dtype, seed):
     name, size = DTYPES[dtype]
     header, offset, count = {}, 0, 0
-    shapes = list(bert_shapes(hidden, intermediate, layers, vocab))
     for tensor, shape in shapes:
         n = int(np.prod(shape))
         header[tensor] = {"dtype": name, "shape": list(shape), "data_offsets": [offset, offset + n * size]}
