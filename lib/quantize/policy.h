@@ -24,8 +24,8 @@ struct Decision {
   int bits = 0;                  // kBlockwise
   std::int64_t block_size = 0;   // kBlockwise
   bool symmetric = true;         // kBlockwise
-  // Stays with float activations where the dtype would quantize them, because of what it reads.
-  bool spared = false;
+  // Dynamic INT8: bytes for each element of the activation. Two where one range for all of them would lose the small ones.
+  int digits = 1;
   Method method = Method::kSearch;  // kBlockwise
   InputStatisticsPtr input = {};    // what the method needs of the linears' input, if anything
   ActivationGrid grid = {};      // kStaticInt8: of what the linears read

@@ -2,7 +2,8 @@
 
 com.microsoft.MatMulNBits: B is uint8 [N, blocks, block_size * bits / 8], the row of output channel N; codes are
 unsigned, low bits first; w = (code - zero point) * scale, zero point 2^(bits - 1) where none is stored.
-MatMulInteger: B is int8 or uint8 [K, N]; w = (code - zero point of the column) * scale of the column.
+MatMulInteger: B is int8 or uint8 [K, N]; w = (code - zero point of the column) * scale of the column. An embedding tied to it
+gathers columns.
 Embedding: rows of the same uint8 blocks, gathered and decoded by standard operators.
 """
 import dataclasses
@@ -123,7 +124,11 @@ def quantized_weights(file, widths):
         elif node.op_type == "MatMulInteger":
             name = weight_name(given[1])
             weight = columns(arrays[given[1]], part(name, "_scale"), arrays.get(given.get(3)))
-        elif node.op_type == "Gather" and given[0] in arrays and arrays[given[0]].dtype == np.uint8:
+        elif node.op_type == "Gather" and given[0].endswith("_quantized"):  # in the codes of the linear that it is tied to
+            name = weight_name(given[0])
+            assert attributes(node)["axis"] == 1, node.name
+            weight = columns(arrays[given[0]], part(name, "_scale"), part(name, "_zero_point"))
+        elif node.op_type == "Gather" and weight_name(given[0]) != given[0] and given[0].endswith(("_q4", "_q8")):
             name = weight_name(given[0])
             packed, scales = arrays[given[0]], part(name, "_scales")
             bits = 4 if given[0].endswith("_q4") else 8

@@ -14,7 +14,7 @@ constexpr std::int64_t kGiB = std::int64_t{1} << 30;
 // Fitted to Chromium 156, transformers.js 4.3.1 and its onnxruntime-web 1.31 (asyncify build), one thread.
 constexpr std::int64_t kRuntimeHeap = 9 * kMiB;    // code's own data, the graph, the session
 constexpr std::int64_t kSmallestHeap = 16 * kMiB;  // what the build starts with
-constexpr double kPacked = 0.5;                    // of float32 matrices: packed copies that stay beside the originals
+constexpr double kPacked = 0.5;                    // of matrices that kernels pack: copies that stay beside the originals
 constexpr double kGrowth = 1.1;                    // the heap grows by fifths; the last one is half used
 constexpr std::int64_t kLayerBuffers = 4;          // tensors [tokens, widest] that live at once
 constexpr std::int64_t kEmptyTab = 136 * kMiB;     // a page with the library
@@ -32,7 +32,7 @@ std::int64_t heap_of(const GraphMemory& memory, bool generates) {
   const std::int64_t logits_tokens = generates ? 1 : kForecastTokens;
   const std::int64_t activations =
       4 * (kLayerBuffers * kForecastTokens * memory.widest + logits_tokens * memory.vocabulary);
-  const std::int64_t needed = kRuntimeHeap + memory.weights + scaled(kPacked, memory.matrices) + 2 * memory.halves +
+  const std::int64_t needed = kRuntimeHeap + memory.weights + scaled(kPacked, memory.matrices + memory.copies) + 2 * memory.halves +
                               memory.scratch + activations;
   return std::max(kSmallestHeap, scaled(kGrowth, needed));
 }

@@ -11,6 +11,8 @@ struct Use {
   bool gathered = false;  // the table of a Gather
   bool computed = false;  // anything else
   bool product = false;   // the second factor of a MatMul or Gemm
+  bool integer_product = false;  // the second factor of a MatMulInteger
+  std::int64_t readers = 0;
 };
 
 std::map<ValueId, Use> uses_of(const Graph& graph) {
@@ -20,7 +22,9 @@ std::map<ValueId, Use> uses_of(const Graph& graph) {
       Use& use = uses[node.inputs[i]];
       const bool table = i == 0 && (node.type == "Gather" || node.type == "GatherBlockQuantized");
       (table ? use.gathered : use.computed) = true;
+      ++use.readers;
       use.product |= i == 1 && (node.type == "MatMul" || node.type == "Gemm");
+      use.integer_product |= i == 1 && node.type == "MatMulInteger";
     }
   }
   return uses;
@@ -55,6 +59,8 @@ void add_initializer(const Graph& graph, ValueId value, DType stored, const Shap
   }
   if (stored == DType::kF32 && use.product) memory.matrices += bytes;
   if (stored == DType::kF16 && use.computed) memory.halves += bytes;
+  const bool integers = (stored == DType::kI8 || stored == DType::kU8) && shape.size() == 2;
+  if (integers && use.integer_product) memory.copies += (use.readers - 1) * bytes;
 }
 
 // Returns the shapes of the weights.

@@ -94,7 +94,9 @@ class Pass {
       if (found == weights_.end()) {
         rewriter_.keep(node);
       } else if (node.type == "Gather") {
-        if (fused_lookup_ && found->second.width % found->second.decision.block_size == 0) {
+        if (found->second.decision.scheme != Scheme::kBlockwise) {
+          channel_gather(node, found->second);
+        } else if (fused_lookup_ && found->second.width % found->second.decision.block_size == 0) {
           fused_gather(node, found->second, read_by_linears_.contains(found->first));
         } else {
           gather(node, found->second);
@@ -193,6 +195,31 @@ class Pass {
                         {});
   }
 
+  // An embedding in the codes of the linear that it is tied to, [width, rows]: of every token one column and one scale.
+  void channel_gather(const Node& node, const QuantizedWeight& weight) {
+    GraphBuilder constants(rewriter_.graph());
+    const ValueId ids = node.inputs[1];
+    const auto op = [&](std::string_view type, std::vector<ValueId> inputs, std::vector<Attribute> attributes = {}) {
+      return rewriter_.emit(node.name, "", type, std::move(inputs), std::move(attributes), DType::kF32);
+    };
+    const auto look_up = [&](ValueId values, std::string_view what, std::int64_t axis, DType dtype) {
+      return rewriter_.emit(node.name + std::string(what), "", "Gather", {values, ids}, {{"axis", axis}}, dtype);
+    };
+    const std::vector<Attribute> to_float = {{"to", std::int64_t{info(DType::kF32).onnx}}};
+    const DType code = weight.decision.scheme == Scheme::kDynamicUint8 ? DType::kU8 : DType::kI8;
+    // [width, batch, tokens] to [batch, tokens, width]: the ids of a decoder (policy.cc) are a matrix.
+    ValueId values = op("Transpose", {op("Cast", {look_up(weight.codes, "/codes", 1, code)}, to_float)},
+                        {{"perm", std::vector<std::int64_t>{1, 2, 0}}});
+    const ValueId last = constants.constant({-1});
+    if (weight.zero_points != kNoValue) {
+      const ValueId zero = rewriter_.emit(node.name + "/zero", "", "Cast", {look_up(weight.zero_points, "/zero_points", 0, code)},
+                                          to_float, DType::kF32);
+      values = op("Sub", {values, rewriter_.emit(node.name + "/zero", "", "Unsqueeze", {zero, last}, {}, DType::kF32)});
+    }
+    const ValueId scales = op("Unsqueeze", {look_up(weight.scales, "/scales", 0, DType::kF32), last});
+    rewriter_.emit_into(node.outputs[0], node.name, "", "Mul", {values, scales}, {});
+  }
+
   // Bytes, as floats, to their nibbles, low ones first, in `shape`: with float operators, which every backend
   // has.
   ValueId nibbles(const Node& node, ValueId bytes, ValueId shape) {
@@ -210,29 +237,48 @@ class Pass {
     return op("/nibbles", "Reshape", {pairs, shape});
   }
 
-  // The pattern of onnxruntime's quantize_dynamic, which its optimizer fuses into one kernel. Linears that
-  // read the same activation share its quantization.
-  void dynamic_linear(const Node& node, const QuantizedWeight& weight) {
-    const Activation& x = quantized(node.inputs[0], node.name);
-    const ValueId sums =
-        rewriter_.emit(node.name, "", "MatMulInteger",
-                       {x.codes, weight.codes, x.zero_point, weight.zero_points}, {}, DType::kI32);
-    const ValueId as_float = rewriter_.emit(node.name, "", "Cast", {sums},
-                                            {{"to", std::int64_t{info(DType::kF32).onnx}}}, DType::kF32);
-    const ValueId scale =
-        rewriter_.emit(node.name + "/scale", "", "Mul", {x.scale, weight.scales}, {}, DType::kF32);
-    const ValueId bias = bias_of(node);
-    if (bias == kNoValue) {
-      rewriter_.emit_into(node.outputs[0], node.name, "", "Mul", {as_float, scale}, {});
-      return;
-    }
-    const ValueId product = rewriter_.emit(node.name, "", "Mul", {as_float, scale}, {}, DType::kF32);
-    rewriter_.emit_into(node.outputs[0], node.name, "", "Add", {product, bias}, {});
-  }
-
   struct Activation {
     ValueId codes, scale, zero_point;
   };
+
+  // The two factors of a product: the sums of codes, as floats, and what they are multiplied by.
+  std::vector<ValueId> integer_product(const Activation& x, const QuantizedWeight& weight, const std::string& base) {
+    const ValueId sums = rewriter_.emit(base, "", "MatMulInteger",
+                                        {x.codes, weight.codes, x.zero_point, weight.zero_points}, {}, DType::kI32);
+    const ValueId as_float =
+        rewriter_.emit(base, "", "Cast", {sums}, {{"to", std::int64_t{info(DType::kF32).onnx}}}, DType::kF32);
+    return {as_float, rewriter_.emit(base + "/scale", "", "Mul", {x.scale, weight.scales}, {}, DType::kF32)};
+  }
+
+  // The pattern of onnxruntime's quantize_dynamic, which its optimizer fuses into one kernel. Linears that
+  // read the same activation share its quantization.
+  void dynamic_linear(const Node& node, const QuantizedWeight& weight) {
+    std::vector<ValueId> addends;
+    const auto product_of = [&](const Activation& x, const std::string& base) {
+      std::vector<ValueId> factors = integer_product(x, weight, base);
+      if (weight.decision.digits == 1 && bias_of(node) == kNoValue) {
+        rewriter_.emit_into(node.outputs[0], base, "", "Mul", std::move(factors), {});
+      } else {
+        addends.push_back(rewriter_.emit(base, "", "Mul", std::move(factors), {}, DType::kF32));
+      }
+    };
+    const Activation x = quantized(node.inputs[0], node.name);
+    product_of(x, node.name);
+    if (weight.decision.digits == 2) {
+      // What the first byte leaves, on a grid of its own: sixteen bits for every element, in integer products.
+      const std::string base = node.name + "/rest";
+      const ValueId first =
+          rewriter_.emit(base, "", "DequantizeLinear", {x.codes, x.scale, x.zero_point}, {}, DType::kF32);
+      product_of(quantized(rewriter_.emit(base, "", "Sub", {node.inputs[0], first}, {}, DType::kF32), base), base);
+    }
+    if (bias_of(node) != kNoValue) addends.push_back(bias_of(node));
+    if (addends.empty()) return;
+    ValueId sum = addends[0];
+    for (std::size_t i = 1; i + 1 < addends.size(); ++i)
+      sum = rewriter_.emit(node.name + "/sum", "", "Add", {sum, addends[i]}, {}, DType::kF32);
+    rewriter_.emit_into(node.outputs[0], node.name, "", "Add", {sum, addends.back()}, {});
+  }
+
   const Activation& quantized(ValueId x, const std::string& base) {
     const auto known = activations_.find(x);
     if (known != activations_.end()) return known->second;
