@@ -35,6 +35,7 @@ struct Arguments {
   std::vector<std::string> dtypes;
   std::optional<std::string> task;
   std::optional<ByteSize> shard_size;
+  std::optional<ByteSize> binding_limit;
   std::optional<int> threads;
   std::optional<std::filesystem::path> recipe;
   std::optional<std::int64_t> block_size;
@@ -106,6 +107,7 @@ Recipe make_recipe(const Arguments& arguments) {
   if (arguments.shard_size) recipe.shard_bytes = arguments.shard_size->bytes;
   choose(targets(), arguments.target, recipe.target);
   choose(ops_styles(), arguments.ops, recipe.ops);
+  if (arguments.binding_limit) recipe.binding_bytes = arguments.binding_limit->bytes;
   if (arguments.threads) recipe.threads = *arguments.threads;
   if (!arguments.compress.empty()) recipe.compress = arguments.compress;
   if (arguments.no_canonical) recipe.canonical = false;
@@ -254,6 +256,8 @@ Action declare(Options& options) {
   options.add("--target RUNTIME", arguments->target, "What loads the bundle.", {.choices = word_choices(targets())});
   options.add("--ops SET", arguments->ops, "Operators of the graphs.", {.choices = word_choices(ops_styles())});
   options.add("--shard-size SIZE", arguments->shard_size, "Largest external data file. Default: 32MiB.");
+  options.add("--binding-limit SIZE", arguments->binding_limit,
+              "Split embeddings and output layers above this by vocabulary: WebGPU promises 128MiB (the default) for one tensor. 0: never.");
   options.add("--compress LIST", arguments->compress, "Pre-compressed twins of large files.", {.choices = compression_choices()});
   options.add("--page", arguments->page,
               "Write index.html: a page that loads the model in a browser and shows its answer, speed and size. See bantam serve.");

@@ -89,10 +89,11 @@ Variant read_variant(const Json& json) {
   return variant;
 }
 
-std::int64_t read_size(const Json& json) {
-  if (json.is_string())
-    return with_context("shard_size", [&] { return parse_bytes(json.get<std::string>()); });
-  return json.get<std::int64_t>();
+std::int64_t read_size(const Json& object, const char* key, std::int64_t otherwise) {
+  const auto found = object.find(key);
+  if (found == object.end()) return otherwise;
+  if (found->is_string()) return with_context(key, [&] { return parse_bytes(found->get<std::string>()); });
+  return found->get<std::int64_t>();
 }
 
 void apply_recipe(const Json& json, Recipe& recipe) {
@@ -102,9 +103,10 @@ void apply_recipe(const Json& json, Recipe& recipe) {
   if (json.contains("stats")) recipe.stats = json["stats"].get<std::string>();
   if (json.contains("output")) recipe.output = json["output"].get<std::string>();
   if (json.contains("task")) recipe.task = parse_task(json["task"].get<std::string>());
-  if (json.contains("shard_size")) recipe.shard_bytes = read_size(json["shard_size"]);
   if (json.contains("target")) recipe.target = value_in(targets(), json["target"].get<std::string>());
   if (json.contains("ops")) recipe.ops = value_in(ops_styles(), json["ops"].get<std::string>());
+  recipe.shard_bytes = read_size(json, "shard_size", recipe.shard_bytes);
+  recipe.binding_bytes = read_size(json, "binding_limit", recipe.binding_bytes);
   recipe.compress = json.value("compress", recipe.compress);
   recipe.canonical = json.value("canonical", recipe.canonical);
   recipe.allow_nonfinite = json.value("allow_nonfinite", recipe.allow_nonfinite);
@@ -182,6 +184,7 @@ Json recipe_json(const Recipe& recipe) {
                {"canonical", recipe.canonical},
                {"allow_nonfinite", recipe.allow_nonfinite},
                {"hash_source", recipe.hash_source},
+               {"binding_limit", recipe.binding_bytes},
                {"page", recipe.page}};
   if (recipe.task) json["task"] = std::string(name(*recipe.task));
   if (recipe.prune_list.count() > 0) {
@@ -244,6 +247,9 @@ void check_recipe(const Recipe& recipe) {
       if (rule.bits != 0 && rule.bits != 4 && rule.bits != 8)
         fail_usage("{}: {} bits in a rule; 4 or 8 were expected", name(variant.dtype), rule.bits);
     }
+  }
+  if (recipe.binding_bytes != 0 && recipe.binding_bytes < 4096) {
+    fail_usage("bindings of {}; 0 or at least 4KiB were expected", format_bytes(recipe.binding_bytes));
   }
   for (const std::string& wanted : recipe.compress) {
     const auto known = [&](const Compression& entry) { return entry.name == wanted; };

@@ -53,6 +53,8 @@ struct Recipe {
   // Heads that leave: a share of all that calibration chooses, or a list.
   std::optional<double> prune_fraction;
   HeadPruning prune_list;
+  // Tables that a variant would store in more bytes are split by rows (pipeline/split_tables.h); 0: none is.
+  std::int64_t binding_bytes = std::int64_t{128} << 20;
   bool page = false;  // write index.html, a page that runs the model
   // What calibration found: a file of statistics, or texts to calibrate with. At most one of them.
   std::filesystem::path stats;

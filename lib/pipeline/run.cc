@@ -21,6 +21,7 @@
 #include "pipeline/model_card.h"
 #include "pipeline/prune/prune_heads.h"
 #include "pipeline/report/write_report.h"
+#include "pipeline/split_tables.h"
 #include "quantize/policy.h"
 
 namespace fs = std::filesystem;
@@ -257,6 +258,17 @@ class BundleWriter {
   std::optional<Report> report_;
 };
 
+// The most bytes that a variant stores an element of a table in. All variants share the slices.
+std::int64_t widest_element(const Recipe& recipe) {
+  std::int64_t widest = 1;
+  for (const Variant& variant : recipe.variants) {
+    const bool floats = variant.dtype == DtypeName::kFp32 || variant.dtype == DtypeName::kFp16 ||
+                        std::any_of(variant.rules.begin(), variant.rules.end(), [](const Rule& rule) { return rule.keep; });
+    if (floats) widest = std::max<std::int64_t>(widest, info(variant.dtype).half ? 2 : 4);
+  }
+  return widest;
+}
+
 }  // namespace
 
 Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress) {
@@ -267,6 +279,9 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   ModelGraph model = build_model(checkpoint, recipe.task);
   if (recipe.prune_fraction || recipe.prune_list.count() > 0) {
     model = leave_heads_out(recipe, checkpoint, std::move(model), measure_weights, progress);
+  }
+  if (recipe.binding_bytes > 0) {
+    split_tables(model.graph, widest_element(recipe), recipe.binding_bytes, model.notes);
   }
   Measurements measured;
   if (measure_weights) {

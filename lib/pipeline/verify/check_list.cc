@@ -15,6 +15,7 @@ void check_shards(Verification& verification);
 void check_contents(Verification& verification);
 void check_index(Verification& verification);
 void check_graphs(Verification& verification);
+void check_operators(Verification& verification);
 void check_inputs(Verification& verification);
 void check_caches(Verification& verification);
 void check_tokenizer(Verification& verification);
@@ -35,6 +36,7 @@ std::span<const Check> checks() {
       Check{"contents", "bantam.json describes the tensors that the graphs hold", check_contents},
       Check{"index", "tensor-cache.json describes the same bytes, inside the bundle", check_index},
       Check{"graphs", "every graph is sound and loads in the native runtime", check_graphs},
+      Check{"operators", "what a page gets without asking has kernels where it runs", check_operators},
       Check{"inputs", "graphs ask for what JavaScript feeds and give what the task's pipeline reads", check_inputs},
       Check{"caches", "caches of keys and values have the names and dimensions that transformers.js makes them with",
             check_caches},

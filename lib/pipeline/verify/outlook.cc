@@ -71,10 +71,10 @@ struct Placement {
   }
 };
 
-Outlook fails(Device device, std::string reason) { return {device, Verdict::kFails, false, std::move(reason)}; }
+Outlook fails(Device device, std::string reason) { return {device, Verdict::kFails, false, false, std::move(reason)}; }
 
 Outlook judge(Device device, const Placement& nodes) {
-  if (!nodes.unread.empty()) return {device, Verdict::kUnknown, false, nodes.unread.front() + " could not be read"};
+  if (!nodes.unread.empty()) return {device, Verdict::kUnknown, false, false, nodes.unread.front() + " could not be read"};
   if (!nodes.too_new.empty()) return fails(device, nodes.too_new);
   const std::string no_kernel = "no kernel for ";
   if (device == Device::kWasm && !nodes.not_wasm.empty()) return fails(device, no_kernel + listed(nodes.not_wasm));
@@ -87,17 +87,17 @@ Outlook judge(Device device, const Placement& nodes) {
     return fails(device, no_kernel + listed(nodes.nowhere_webgpu));
   }
   if (!nodes.unknown.empty()) {
-    return {device, Verdict::kUnknown, false, "nobody measured " + listed(nodes.unknown)};
+    return {device, Verdict::kUnknown, false, false, "nobody measured " + listed(nodes.unknown)};
   }
   if (device == Device::kWebGpu && !nodes.not_webgpu.empty()) {
-    return {device, Verdict::kPartly, false,
+    return {device, Verdict::kPartly, false, false,
             fmt::format("{} nodes have no GPU kernel and run on the CPU, with copies between: {}", sum(nodes.not_webgpu),
                         listed(nodes.not_webgpu))};
   }
   if (device == Device::kWebGpu && nodes.half) {
-    return {device, Verdict::kNeeds, false, "the adapter must have shader-f16, which some phones and older GPUs lack"};
+    return {device, Verdict::kNeeds, false, false, "the adapter must have shader-f16, which some phones and older GPUs lack"};
   }
-  return {device, Verdict::kRuns, false, {}};
+  return {device, Verdict::kRuns, false, false, {}};
 }
 
 bool is_default(const BundleView& view, Device device, const std::string& dtype) {
@@ -169,6 +169,7 @@ std::vector<VariantOutlook> outlook(const BundleView& view, const Findings& find
     const std::string bad = broken(view, findings, dtype);
     for (const Device device : devices()) {
       Outlook entry = bad.empty() ? judge(device, nodes) : fails(device, bad + " is broken");
+      entry.broken = !bad.empty();
       entry.is_default = is_default(view, device, dtype);
       variant.outlooks.push_back(std::move(entry));
     }

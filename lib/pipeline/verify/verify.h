@@ -33,6 +33,7 @@ struct Outlook {
   Device device = Device::kWasm;
   Verdict verdict = Verdict::kUnknown;
   bool is_default = false;  // what a page gets there without asking
+  bool broken = false;      // fails because of a finding, whatever its operators are
   std::string reason;       // empty for kRuns
 };
 
