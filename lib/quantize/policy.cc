@@ -99,9 +99,11 @@ std::vector<bool> sensitive_weights(const Graph& graph) {
     if (graph.weights[w].role == Role::kAttentionV) sensitive[w] = true;
     if (graph.weights[w].role == Role::kAttentionK) keys.push_back(w);
   }
-  const std::size_t ends = is_decoder(graph) ? (keys.size() + 3) / 4 : keys.size();
+  // An eighth of them in front, a quarter at the end.
+  const bool decoder = is_decoder(graph);
+  const std::size_t first = decoder ? (keys.size() + 7) / 8 : keys.size(), last = (keys.size() + 3) / 4;
   for (std::size_t i = 0; i < keys.size(); ++i)
-    sensitive[keys[i]] = i < ends || i + ends >= keys.size();
+    sensitive[keys[i]] = i < first || i + last >= keys.size();
   return sensitive;
 }
 
