@@ -1,28 +1,10 @@
 #include "calibrate/heads/divergence.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "base/error.h"
+#include "calibrate/metrics/agreement.h"
 
 namespace bantam {
 namespace {
-
-// KL(p || q) of softmax(p), softmax(q).
-double divergence(std::span<const float> p, std::span<const float> q) {
-  const auto log_sum = [](std::span<const float> logits, double largest) {
-    double sum = 0;
-    for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-    return largest + std::log(sum);
-  };
-  const double log_p = log_sum(p, std::ranges::max(p)), log_q = log_sum(q, std::ranges::max(q));
-  double sum = 0;
-  for (std::size_t i = 0; i < p.size(); ++i) {
-    const double a = static_cast<double>(p[i]) - log_p, b = static_cast<double>(q[i]) - log_q;
-    sum += std::exp(a) * (a - b);
-  }
-  return std::max(sum, 0.0);
-}
 
 double relative_error(std::span<const float> original, std::span<const float> changed) {
   double noise = 0, signal = 0;
@@ -53,7 +35,7 @@ double output_divergence(const Tensors& original, const Tensors& changed) {
     }
     double total = 0;
     for (std::size_t row = 0; row < p.size(); row += classes) {
-      total += divergence(p.subspan(row, classes), q.subspan(row, classes));
+      total += kl_divergence(p.subspan(row, classes), q.subspan(row, classes));
     }
     sum += total / static_cast<double>(p.size() / classes);
   }

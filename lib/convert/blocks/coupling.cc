@@ -3,33 +3,12 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "convert/blocks/built_nodes.h"
 
 namespace bantam {
 namespace {
 
 using Axis = CoupledAxis::Axis;
-
-const Node& producer_of(const Graph& graph, ValueId value) {
-  const auto found = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(), [&](const Node& node) {
-    return std::ranges::find(node.outputs, value) != node.outputs.end();
-  });
-  BANTAM_ASSERT(found != graph.nodes.rend());
-  return *found;
-}
-
-const Node& linear_of(const Graph& graph, ValueId output) {
-  const Node& node = producer_of(graph, output);
-  BANTAM_ASSERT(node.type == "Gemm");
-  return node;
-}
-
-// The linear's output that `value` is, but for a constant factor; kNoValue where it is something else.
-ValueId unscaled(const Graph& graph, ValueId value) {
-  const Node& node = producer_of(graph, value);
-  if (node.type == "Gemm") return value;
-  const auto constant = [&](ValueId id) { return std::ranges::find(graph.constants, id, &Constant::value) != graph.constants.end(); };
-  return node.type == "Mul" && constant(node.inputs[1]) ? unscaled(graph, node.inputs[0]) : kNoValue;
-}
 
 // What a linear gives: the rows of its weight and its bias.
 void add_rows(const Graph& graph, ValueId output, CoupledAxis axis, std::vector<CoupledAxis>& to) {
@@ -48,10 +27,7 @@ void add_columns(const Graph& graph, ValueId output, CoupledAxis axis, std::vect
 }
 
 std::int64_t length_of(const Graph& graph, ValueId weight, std::size_t axis) {
-  const auto found =
-      std::ranges::find_if(graph.weights, [&](const Weight& w) { return w.parts[0].values[0] == weight; });
-  BANTAM_ASSERT(found != graph.weights.end());
-  return found->parts[0].shapes[0].at(axis);
+  return weight_of(graph, weight).parts[0].shapes[0].at(axis);
 }
 
 }  // namespace

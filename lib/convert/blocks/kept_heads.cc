@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "convert/blocks/built_nodes.h"
 #include "convert/blocks/derived_source.h"
 
 namespace bantam {
@@ -18,22 +19,7 @@ std::vector<std::int64_t> removed_columns(const KeptHeads& kept) {
 }
 
 // The Gemm that gives `value`, itself or before a product with a constant.
-const Node& linear_before(const Graph& graph, ValueId value) {
-  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-    if (node->outputs[0] != value) continue;
-    if (node->type == "Gemm") return *node;
-    BANTAM_ASSERT(node->type == "Mul");
-    value = node->inputs[0];
-  }
-  BANTAM_ASSERT(false);
-}
-
-Weight& weight_of(Graph& graph, ValueId value) {
-  for (Weight& weight : graph.weights) {
-    if (weight.parts.at(0).values.at(0) == value) return weight;
-  }
-  BANTAM_ASSERT(false);
-}
+const Node& linear_before(const Graph& graph, ValueId value) { return linear_of(graph, unscaled(graph, value)); }
 
 void replace_source(Graph& graph, ValueId value, TensorSourcePtr source) {
   Weight& weight = weight_of(graph, value);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "pipeline/bundle_model.h"
 #include "runtime/session.h"
 
 namespace bantam {
@@ -45,24 +46,15 @@ std::int64_t draw(std::span<const float> logits, Random& random, std::vector<dou
 class Writer {
  public:
   Writer(const Session& session, std::int64_t vocabulary, std::optional<std::int64_t> start)
-      : session_(session), vocabulary_(vocabulary), start_(start) {
-    for (const IoSpec& input : session.inputs()) {
-      if (!input.name.starts_with("past_key_values.")) continue;
-      Shape shape;
-      for (const Dim& dim : input.dims) shape.push_back(dim.is_fixed() ? dim.value : 0);
-      caches_.emplace_back(input.name, Tensor(input.dtype, std::move(shape)));
-    }
-  }
+      : session_(session), vocabulary_(vocabulary), start_(start) {}
 
   // One text per source of random numbers.
   std::vector<std::vector<std::int64_t>> write(std::vector<Random> randoms, std::int64_t length) {
     std::vector<std::vector<std::int64_t>> texts;
     for (Random& random : randoms) texts.push_back({start_ ? *start_ : random.below(vocabulary_)});
-    std::vector<std::pair<std::string, Tensor>> caches = caches_;
-    for (auto& [name, cache] : caches) {
-      Shape shape = cache.shape();
-      shape[0] = std::ssize(texts);
-      cache = Tensor(cache.dtype(), std::move(shape));
+    std::vector<std::pair<std::string, Tensor>> caches;
+    for (const IoSpec& input : session_.inputs()) {
+      if (input.name.starts_with("past_key_values.")) caches.emplace_back(input.name, empty_cache(input, std::ssize(texts)));
     }
     std::vector<double> sums;
     for (std::int64_t position = 0; position + 1 < length; ++position) {
@@ -105,7 +97,6 @@ class Writer {
   const Session& session_;
   std::int64_t vocabulary_;
   std::optional<std::int64_t> start_;
-  std::vector<std::pair<std::string, Tensor>> caches_;  // empty, of a batch that is set later
 };
 
 }  // namespace

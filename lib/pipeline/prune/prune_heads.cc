@@ -1,13 +1,19 @@
 #include "pipeline/prune/prune_heads.h"
 
 #include <algorithm>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "calibrate/heads/choose_heads.h"
 #include "calibrate/heads/divergence.h"
 #include "calibrate/heads/refit_heads.h"
+#include "calibrate/tokenizer.h"
+#include "convert/head_pruning.h"
 #include "pipeline/bundle_model.h"
 #include "pipeline/calibrate/texts.h"
 
@@ -16,15 +22,25 @@ namespace {
 
 constexpr std::size_t kJudged = 128;  // texts by which heads are chosen; all are used to fit
 
-Tensors inputs_of(const Session& session, const Encoding& text, const std::vector<AttentionOutput>& attentions,
-                  const HeadSet& off) {
+struct PruneOptions {
+  std::optional<double> fraction;  // choose so many heads; else `list` says which leave
+  HeadPruning list;
+  bool uniform = false; // see HeadChoiceOptions
+  int threads = 1;
+};
+
+struct PrunedModel {
+  HeadPruning pruning;
+  std::vector<HeadStep> steps;  // empty where a list was given
+};
+
+// All but the masks of heads.
+Tensors inputs_of(const Session& session, const Encoding& text) {
   std::vector<IoSpec> specs;
   for (const IoSpec& spec : session.inputs()) {
     if (!spec.name.starts_with("head_mask.")) specs.push_back(spec);
   }
-  Tensors inputs = token_inputs(specs, {&text, 1});
-  add_head_masks(attentions, off, inputs);
-  return inputs;
+  return token_inputs(specs, {&text, 1});
 }
 
 class Pruner {
@@ -40,7 +56,7 @@ class Pruner {
       for (const HeadStep& step : pruned.steps) pruned.pruning.removed[step.layer].push_back(step.head);
       for (auto& layer : pruned.pruning.removed) std::ranges::sort(layer.second);
     }
-    if (options_.refit && !texts_.empty()) pruned.pruning.refits = fit(pruned.pruning);
+    if (!texts_.empty()) pruned.pruning.refits = fit(pruned.pruning);
     return pruned;
   }
 
@@ -55,10 +71,16 @@ class Pruner {
       progress_.begin("judge heads", std::ssize(judged) * std::ssize(candidates), ProgressUnit::kItems);
       std::vector<double> losses(candidates.size());
       for (const Encoding& text : judged) {
-        const Tensors original = session.run(inputs_of(session, text, model_.attentions, {}));
+        const Tensors inputs = inputs_of(session, text);
+        const auto answer = [&](const HeadSet& off) {
+          Tensors masked = inputs;
+          add_head_masks(model_.attentions, off, masked);
+          return session.run(masked);
+        };
+        const Tensors original = answer({});
         for (std::size_t i = 0; i < candidates.size(); ++i) {
           check_cancelled();
-          losses[i] += output_divergence(original, session.run(inputs_of(session, text, model_.attentions, candidates[i])));
+          losses[i] += output_divergence(original, answer(candidates[i]));
           progress_.advance(1);
         }
       }
@@ -116,11 +138,6 @@ std::string describe(const Recipe& recipe, const std::vector<HeadStep>& steps, s
 
 }  // namespace
 
-PrunedModel prune_heads(const Graph& model, std::span<const Encoding> texts, const PruneOptions& options,
-                        Progress& progress) {
-  return Pruner(model, texts, options, progress).run();
-}
-
 ModelGraph leave_heads_out(Recipe& recipe, Checkpoint& checkpoint, ModelGraph model, bool run, Progress& progress) {
   PruneOptions options{.fraction = recipe.prune_fraction,
                        .list = recipe.prune_list,
@@ -134,7 +151,7 @@ ModelGraph leave_heads_out(Recipe& recipe, Checkpoint& checkpoint, ModelGraph mo
       for (std::int64_t i = 0; i < all.size(); ++i) texts.push_back(all.encoding(i));
     }
     pruned = with_context(checkpoint.directory.string(),
-                          [&] { return prune_heads(model.graph, texts, options, progress); });
+                          [&] { return Pruner(model.graph, texts, options, progress).run(); });
   } else {
     pruned.pruning = options.fraction ? evenly(model.graph, *options.fraction, options.uniform) : options.list;
   }
