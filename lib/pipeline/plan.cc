@@ -17,6 +17,12 @@
 
 namespace bantam {
 
+Graph rescaled(const Graph& model, const Variant& variant, const Measurements& measured) {
+  const Graph scaled = measured.canonical.apply(model, canonical_form(variant));
+  const auto folding = measured.foldings.find(variant.dtype);
+  return folding == measured.foldings.end() ? scaled : folding->second.apply(scaled);
+}
+
 PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe,
                             const Measurements& measured, const FactorCachePtr& factors,
                             std::vector<std::string>& notes) {
@@ -27,7 +33,11 @@ PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Re
   };
   Calibrated calibrated{measured.statistics, factors};
   if (variant.static_int8) calibrated.ranges = measured.ranges.at(variant.static_int8->ranges);
-  const Graph scaled = measured.canonical.apply(model, canonical_form(variant));
+  if (const auto folding = measured.foldings.find(variant.dtype); folding != measured.foldings.end()) {
+    calibrated.statistics = folding->second.statistics;
+    for (const std::string& note : folding->second.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
+  }
+  const Graph scaled = rescaled(model, variant, measured);
   QuantizedGraph quantized = quantize(scaled, fit_to_target(variant, recipe), max_abs, calibrated);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
   for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));

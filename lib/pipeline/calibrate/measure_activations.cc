@@ -21,6 +21,7 @@ Collected wanted(const Recipe& recipe) {
   Collected collected;
   for (const Variant& variant : recipe.variants) {
     collected.ranges |= variant.static_int8.has_value();
+    collected.moments |= variant.smooth.has_value();
     const Method method = variant.method.value_or(default_method(true));
     const MethodNeeds needs = has_blocks(variant) || variant.method ? info(method).needs : MethodNeeds::kNothing;
     collected.moments |= needs != MethodNeeds::kNothing;
@@ -91,6 +92,13 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
   if (collect.ranges && !given) {
     fail_usage("static INT8 needs to see activations: give texts (--calibrate FILE) or statistics (--stats FILE)");
   }
+  for (const Variant& variant : recipe.variants) {
+    if (!variant.smooth) continue;
+    require_smoothable(model.graph, variant);
+    if (!given) {
+      fail_usage("{}: smooth needs statistics of the model's activations (--stats or --calibrate)", name(variant.dtype));
+    }
+  }
   if (!given || (!collect.ranges && !collect.moments && !collect.hessians)) return;
   std::optional<StatisticsFile> file;
   if (!recipe.stats.empty()) {
@@ -109,7 +117,7 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
     measured.statistics = std::make_shared<MadeUpStatistics>(model.graph);
   }
   // A file of ranges alone is no reason to fail for variants that can do without more.
-  const bool asked = std::ranges::any_of(recipe.variants, [](const Variant& variant) { return variant.method.has_value(); });
+  const bool asked = std::ranges::any_of(recipe.variants, [](const Variant& variant) { return variant.method.has_value() || variant.smooth.has_value(); });
   if (file && (collect.moments || collect.hessians) && (asked || file->info().collected.moments)) {
     measured.statistics = measured_statistics(std::move(*file));
   }
