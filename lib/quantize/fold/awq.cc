@@ -15,7 +15,7 @@ namespace bantam {
 namespace {
 
 constexpr std::size_t kAlphas = 11;  // 0, .1, .. 1
-constexpr std::int64_t kRowsAtOnce = 64;
+constexpr std::int64_t kRowsAtOnce = 64, kFewestRows = 32;
 
 using Matrix = std::vector<float>;
 
@@ -61,7 +61,7 @@ std::vector<Foldable> foldable(const Graph& model, const Variant& variant, const
 // Rows of a consumer, evenly spread.
 Matrix sample_rows(const Weight& weight) {
   const std::int64_t rows = weight.source->spec().rows(), width = weight.source->spec().width();
-  const std::int64_t count = std::min(rows, kAwqRows);
+  const std::int64_t count = std::min(rows, std::max(kFewestRows, kAwqSample / std::max<std::int64_t>(width, 1)));
   Matrix sample(static_cast<std::size_t>(count * width));
   std::vector<std::byte> raw;
   for (std::int64_t i = 0; i < count; ++i) {
