@@ -94,7 +94,7 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
   }
   for (const Variant& variant : recipe.variants) {
     if (!variant.smooth) continue;
-    require_smoothable(model.graph, variant);
+    with_context(checkpoint.directory.string(), [&] { require_smoothable(model.graph, variant); });
     if (!given) {
       fail_usage("{}: smooth needs statistics of the model's activations (--stats or --calibrate)", name(variant.dtype));
     }
