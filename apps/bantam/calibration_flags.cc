@@ -28,8 +28,8 @@ void declare_calibration(Options& options, CalibrationFlags& flags) {
                            {"qoperator", "com.microsoft.MatMulIntegerToFloat"}}});
   options.add("--smooth ALPHA", flags.smooth,
               "q8, int8 and uint8: rescale the channels between norms and linears, so that large activations become weights' "
-              "business (SmoothQuant); above 0 and at most 1, 0.5 in the paper. For models with norms before their layers; not "
-              "with --static.");
+              "business (SmoothQuant); above 0 and at most 1, 0.5 in the paper. For models with norms before their layers. "
+              "With --static it needs --calibrate.");
   options.add("--max-drop X", flags.max_drop,
               "Put the linears that hurt most back to float until a static variant loses at most so much of the score of "
               "--evaluate's examples (else of --calibrate's); without labels, of KL divergence.");

@@ -17,6 +17,11 @@
 
 namespace bantam {
 
+const ActivationRanges& ranges_of(const Measurements& measured, const Variant& variant) {
+  BANTAM_ASSERT(variant.static_int8);
+  return variant.smooth ? measured.smoothed_ranges.at(variant.dtype) : measured.ranges.at(variant.static_int8->ranges);
+}
+
 Graph rescaled(const Graph& model, const Variant& variant, const Measurements& measured) {
   const Graph scaled = measured.canonical.apply(model, canonical_form(variant));
   const auto folding = measured.foldings.find(variant.dtype);
@@ -32,7 +37,7 @@ PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Re
     return found->second;
   };
   Calibrated calibrated{measured.statistics, factors};
-  if (variant.static_int8) calibrated.ranges = measured.ranges.at(variant.static_int8->ranges);
+  if (variant.static_int8) calibrated.ranges = ranges_of(measured, variant);
   if (const auto folding = measured.foldings.find(variant.dtype); folding != measured.foldings.end()) {
     calibrated.statistics = folding->second.statistics;
     for (const std::string& note : folding->second.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));

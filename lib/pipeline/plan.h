@@ -26,7 +26,11 @@ struct Measurements {
   StatisticsPtr statistics;  // of the linears' inputs
   std::map<DtypeName, Folding> foldings;  // of variants that ask for one
   std::map<std::string, ActivationRanges, std::less<>> ranges;  // by the name of the picker, as variants have it
+  std::map<DtypeName, ActivationRanges> smoothed_ranges;  // of static variants that are smoothed: of what they read then
 };
+
+// The ranges of a static variant.
+const ActivationRanges& ranges_of(const Measurements& measured, const Variant& variant);
 
 struct PlannedVariant {
   Variant variant;

@@ -219,9 +219,6 @@ void check_smooth(const Variant& variant) {
   if (!(*variant.smooth > 0 && *variant.smooth <= 1)) {
     fail_usage("{}: smooth {:g}: a number above 0 and at most 1 was expected", name(dtype), *variant.smooth);
   }
-  if (variant.static_int8) {
-    fail_usage("{}: smooth and static exclude each other: ranges are measured before channels are rescaled", name(dtype));
-  }
 }
 
 }  // namespace

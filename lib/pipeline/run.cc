@@ -284,6 +284,7 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
     fold_channels(recipe, scaled, measured, progress);
     if (!measured.foldings.empty()) measure_halves(recipe, model, measured, progress);
   }
+  measure_smoothed_ranges(recipe, checkpoint, scaled, measure_weights, measured, progress);
   for (Variant& variant : recipe.variants) {
     const bool four_bits = variant.dtype == DtypeName::kQ4 || variant.dtype == DtypeName::kQ4F16;
     if (!recipe.budget || !four_bits) continue;
@@ -299,7 +300,8 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   }
   for (Variant& variant : recipe.variants) {
     if (!recipe.goal || !variant.static_int8 || !measure_weights) continue;
-    for (std::string& note : control_accuracy(recipe, checkpoint, scaled, measured, variant, progress)) {
+    const FoldedModel folded = folded_for(variant, scaled, measured);
+    for (std::string& note : control_accuracy(recipe, checkpoint, folded.model, folded.measured, variant, progress)) {
       model.notes.push_back(std::move(note));
     }
   }

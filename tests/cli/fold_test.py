@@ -91,6 +91,20 @@ class Fold(unittest.TestCase):
         at_once = self.convert("at-once", "-d", "q8", "--smooth", "0.5", "--calibrate", self.texts)
         self.assertEqual(self.weights(apart), self.weights(at_once))
 
+    def test_static_ranges_are_of_the_smoothed_model(self):
+        options = ["-d", "q8", "--static", "--ranges", "min-max", "--calibrate", self.texts]
+        plain, smooth = self.convert("static", *options), self.convert("static-smooth", *options, "--smooth", "0.5")
+        for bundle in (plain, smooth):
+            result = run("evaluate", bundle, "--reference", DECODER, "--data", self.texts, "--json", "-q")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertLess(json.loads(result.stdout)["variants"][0]["kl_mean"], 0.005)
+        self.assertNotEqual(self.weights(plain), self.weights(smooth))
+        # A file of statistics cannot tell them.
+        self.refused("q8", "static", "--calibrate",
+                     arguments=["-d", "q8", "--smooth", "0.5", "--static", "--stats", self.stats], code=2)
+        dry = run("convert", DECODER, *options, "--smooth", "0.5", "--dry-run")
+        self.assertEqual(dry.returncode, 0, dry.stderr)
+
     def test_a_recipe_smooths(self):
         recipe = self.folder / "recipe.json"
         recipe.write_text(json.dumps({"variants": [{"dtype": "q8", "smooth": 0.5}]}))
@@ -121,7 +135,6 @@ class Fold(unittest.TestCase):
         for value in ("0", "-1", "1.5", "nan"):
             self.refused("smooth", arguments=["-d", "q8", "--smooth", value, *known], code=2)
         self.refused("--smooth", arguments=["-d", "q8", "--smooth", "much", *known], code=2)
-        self.refused("smooth", "static", arguments=["-d", "q8", "--smooth", "0.5", "--static", *known], code=2)
         recipe = self.folder / "bad.json"
         for variant in ({"dtype": "q8", "smooth": 2}, {"dtype": "q8", "smooth": "yes"}, {"dtype": "q4", "smooth": 0.5}):
             recipe.write_text(json.dumps({"variants": [variant]}))
