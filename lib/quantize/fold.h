@@ -46,11 +46,11 @@ Folding fold_scales(const Graph& model, const std::vector<ChannelScales>& scales
 // of what columns of channel c meet. Of alphas 0, .1, .. 1 the one stays (the least of equals) with which the coupling's
 // blockwise consumers, encoded by the weighted search as they will be, lose least: the sum over consumers of
 // E H E^T / W H W^T, E the error of decoded weights and H the Hessian, or its diagonal where that is all there is. Of a
-// consumer rows of kAwqSample elements, evenly spread and 32 at least, are looked at. Alpha 0 changes nothing, so that a coupling never loses
-// by this measure. Differences from the paper: magnitudes are second, not first moments; there is no search for clipping,
-// which the weighted search of scales does; and what one coupling folds is searched as if the others stayed, which is
-// exact: rows of a weight are encoded alike whatever their scale. Couplings without a consumer in 4 bits, or that
-// calibration saw nothing of, stay.
+// consumer rows of kAwqSample elements, evenly spread and 32 at least, are looked at. Alpha 0 changes nothing, so that a
+// coupling never loses by this measure. Differences from the paper: magnitudes are second, not first moments; there is no
+// search for clipping, which the weighted search of scales does; and couplings are searched one by one as if the others
+// stayed, which is exact but for the rounding of scales to halves: rows are encoded alike whatever their size. Couplings
+// without a consumer in 4 bits, or that calibration saw nothing of, stay. Memory: a Hessian, and a sample of one consumer.
 inline constexpr std::int64_t kAwqSample = 1 << 16;
 Folding fold_awq(const Graph& model, const Variant& variant, const StatisticsPtr& statistics, int threads,
                  Progress& progress);

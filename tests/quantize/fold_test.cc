@@ -168,7 +168,7 @@ TEST(FoldSmooth, DividesByTheFormula) {
 }
 
 TEST(FoldSmooth, CountsNoColumnThatIsNotInt8) {
-  const Variant variant{.dtype = DtypeName::kUint8, .smooth = 0.5, .rules = {{.match = "up", .keep = true}}};
+  const Variant variant{.dtype = DtypeName::kUint8, .smooth = 0.5, .rules = {{.role = {}, .match = "up", .keep = true}}};
   Model model;
   std::vector<Matrix> gains;
   for (const float factor : {100.0f, 0.0f}) {
