@@ -26,10 +26,30 @@ void declare_calibration(Options& options, CalibrationFlags& flags) {
   options.add("--quant-format NAME", flags.format, "How the graph says that it is static. Default: qdq.",
               {.choices = {{"qdq", "QuantizeLinear and DequantizeLinear, which runtimes fuse"},
                            {"qoperator", "com.microsoft.MatMulIntegerToFloat"}}});
+  options.add("--smooth ALPHA", flags.smooth,
+              "q8, int8 and uint8: rescale the channels between norms and linears, so that large activations become weights' "
+              "business (SmoothQuant); above 0 and at most 1, 0.5 in the paper. For models with norms before their layers. "
+              "With --static it needs --calibrate.");
   options.add("--max-drop X", flags.max_drop,
               "Put the linears that hurt most back to float until a static variant loses at most so much of the score of "
               "--evaluate's examples (else of --calibrate's); without labels, of KL divergence.");
 }
+
+namespace {
+
+void apply_smoothing(const CalibrationFlags& flags, Recipe& recipe) {
+  if (!flags.smooth) return;
+  bool any = false;
+  for (Variant& variant : recipe.variants) {
+    const DtypeName dtype = variant.dtype;
+    if (dtype != DtypeName::kQ8 && dtype != DtypeName::kInt8 && dtype != DtypeName::kUint8) continue;
+    variant.smooth = *flags.smooth;
+    any = true;
+  }
+  if (!any) fail_usage("--smooth: none of the dtypes quantizes activations; q8, int8 and uint8 do");
+}
+
+}  // namespace
 
 void apply_calibration(const CalibrationFlags& flags, const DataOptions& data,
                        const std::optional<std::filesystem::path>& evaluate, Recipe& recipe) {
@@ -54,6 +74,7 @@ void apply_calibration(const CalibrationFlags& flags, const DataOptions& data,
   if ((flags.ranges || flags.format || flags.max_drop) && !any) {
     fail_usage("--ranges, --quant-format and --max-drop are for --static");
   }
+  apply_smoothing(flags, recipe);
   if (!flags.max_drop) return;
   if (!(*flags.max_drop > 0)) fail_usage("--max-drop {}: a number above 0 was expected", *flags.max_drop);
   if (!evaluate && !flags.texts) fail_usage("--max-drop needs examples to judge by: --evaluate FILE or --calibrate FILE");

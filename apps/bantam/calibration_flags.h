@@ -18,6 +18,7 @@ struct CalibrationFlags {
   std::optional<std::string> ranges;
   std::optional<std::string> format;
   std::optional<double> max_drop;
+  std::optional<double> smooth;
   std::optional<ByteSize> stats_memory;
 };
 

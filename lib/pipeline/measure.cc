@@ -19,19 +19,19 @@ struct Tile {
   RowRange rows;
 };
 
-// The weights that some variant stores as halves, each source once, in order of first use.
-std::vector<Weight> half_weights(const Recipe& recipe, const Graph& model, const CanonicalSources& canonical) {
+// The weights that some variant stores as halves and that were not measured yet, each source once, in order of first use.
+std::vector<Weight> half_weights(const Recipe& recipe, const Graph& model, const Measurements& measured) {
   std::vector<Weight> weights;
   std::set<const TensorSource*> seen;
   for (const Variant& variant : recipe.variants) {
     if (!info(variant.dtype).half) continue;
-    const Graph graph = canonical.apply(model, canonical_form(variant));
+    const Graph graph = rescaled(model, variant, measured);
     const std::vector<Decision> decisions = decide(graph, find_uses(graph), variant);
     for (std::size_t w = 0; w < graph.weights.size(); ++w) {
       const Weight& weight = graph.weights[w];
       const DType dtype = weight.source->spec().dtype;
       if (decisions[w].scheme != Scheme::kFloat || dtype == DType::kF16 || !is_float(dtype)) continue;
-      if (seen.insert(weight.source.get()).second) weights.push_back(weight);
+      if (!measured.max_abs.contains(weight.source.get()) && seen.insert(weight.source.get()).second) weights.push_back(weight);
     }
   }
   return weights;
@@ -78,9 +78,13 @@ void measure_range(const Recipe& recipe, const std::vector<Weight>& weights, Mea
 Measurements measure(const Recipe& recipe, const ModelGraph& model, Progress& progress) {
   Measurements measured;
   if (recipe.canonical) measured.canonical = canonical_sources(model.graph, recipe.threads, progress);
-  const std::vector<Weight> weights = half_weights(recipe, model.graph, measured.canonical);
-  if (!weights.empty()) measure_range(recipe, weights, measured, progress);
+  measure_halves(recipe, model, measured, progress);
   return measured;
+}
+
+void measure_halves(const Recipe& recipe, const ModelGraph& model, Measurements& measured, Progress& progress) {
+  const std::vector<Weight> weights = half_weights(recipe, model.graph, measured);
+  if (!weights.empty()) measure_range(recipe, weights, measured, progress);
 }
 
 }  // namespace bantam

@@ -17,6 +17,17 @@
 
 namespace bantam {
 
+const ActivationRanges& ranges_of(const Measurements& measured, const Variant& variant) {
+  BANTAM_ASSERT(variant.static_int8);
+  return variant.smooth ? measured.smoothed_ranges.at(variant.dtype) : measured.ranges.at(variant.static_int8->ranges);
+}
+
+Graph rescaled(const Graph& model, const Variant& variant, const Measurements& measured) {
+  const Graph scaled = measured.canonical.apply(model, canonical_form(variant));
+  const auto folding = measured.foldings.find(variant.dtype);
+  return folding == measured.foldings.end() ? scaled : folding->second.apply(scaled);
+}
+
 PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe,
                             const Measurements& measured, const FactorCachePtr& factors,
                             std::vector<std::string>& notes) {
@@ -26,8 +37,12 @@ PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Re
     return found->second;
   };
   Calibrated calibrated{measured.statistics, factors};
-  if (variant.static_int8) calibrated.ranges = measured.ranges.at(variant.static_int8->ranges);
-  const Graph scaled = measured.canonical.apply(model, canonical_form(variant));
+  if (variant.static_int8) calibrated.ranges = ranges_of(measured, variant);
+  if (const auto folding = measured.foldings.find(variant.dtype); folding != measured.foldings.end()) {
+    calibrated.statistics = folding->second.statistics;
+    for (const std::string& note : folding->second.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
+  }
+  const Graph scaled = rescaled(model, variant, measured);
   QuantizedGraph quantized = quantize(scaled, fit_to_target(variant, recipe), max_abs, calibrated);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
   for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));

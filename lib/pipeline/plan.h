@@ -12,6 +12,7 @@
 #include "pipeline/recipe.h"
 #include "pipeline/tokenizer_files.h"
 #include "quantize/canonical.h"
+#include "quantize/fold.h"
 #include "quantize/quantize.h"
 #include "shard/layout.h"
 #include "shard/write.h"
@@ -23,8 +24,13 @@ struct Measurements {
   CanonicalSources canonical;
   std::map<const TensorSource*, float> max_abs;
   StatisticsPtr statistics;  // of the linears' inputs
+  std::map<DtypeName, Folding> foldings;  // of variants that ask for one
   std::map<std::string, ActivationRanges, std::less<>> ranges;  // by the name of the picker, as variants have it
+  std::map<DtypeName, ActivationRanges> smoothed_ranges;  // of static variants that are smoothed: of what they read then
 };
+
+// The ranges of a static variant.
+const ActivationRanges& ranges_of(const Measurements& measured, const Variant& variant);
 
 struct PlannedVariant {
   Variant variant;
@@ -32,6 +38,9 @@ struct PlannedVariant {
   Layout layout;
   std::string onnx;  // the serialized .onnx file
 };
+
+// What a variant is made of: the float model in the scaling, and with the foldings, that were measured for it.
+Graph rescaled(const Graph& model, const Variant& variant, const Measurements& measured);
 
 // One variant of a float model, in its canonical scaling if that was measured. `notes` get what a user should know.
 PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe,

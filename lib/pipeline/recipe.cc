@@ -83,6 +83,7 @@ Variant read_variant(const Json& json) {
   if (json.contains("embeddings")) variant.fused_embeddings = json["embeddings"].get<std::string>() == "fused";
   if (json.contains("method")) variant.method = method_from_name(json["method"].get<std::string>());
   if (json.contains("static")) variant.static_int8 = read_static(json["static"]);
+  if (json.contains("smooth")) variant.smooth = json["smooth"].get<double>();
   if (json.contains("rules")) {
     for (const Json& rule : json["rules"]) variant.rules.push_back(read_rule(rule));
   }
@@ -170,6 +171,7 @@ Json recipe_json(const Recipe& recipe) {
     if (variant.fused_embeddings) entry["embeddings"] = *variant.fused_embeddings ? "fused" : "portable";
     if (variant.method) entry["method"] = std::string(name(*variant.method));
     if (variant.static_int8) entry["static"] = static_json(*variant.static_int8);
+    if (variant.smooth) entry["smooth"] = *variant.smooth;
     if (!variant.rules.empty()) {
       entry["rules"] = Json::array();
       for (const Rule& rule : variant.rules) entry["rules"].push_back(rule_json(rule));
@@ -210,6 +212,20 @@ void set_prune_heads(std::string_view text, Recipe& recipe) {
   recipe.prune_fraction = share;
 }
 
+namespace {
+
+void check_smooth(const Variant& variant) {
+  const DtypeName dtype = variant.dtype;
+  if (dtype != DtypeName::kQ8 && dtype != DtypeName::kInt8 && dtype != DtypeName::kUint8) {
+    fail_usage("{}: only q8, int8 and uint8 quantize activations, which smoothing is for", name(dtype));
+  }
+  if (!(*variant.smooth > 0 && *variant.smooth <= 1)) {
+    fail_usage("{}: smooth {:g}: a number above 0 and at most 1 was expected", name(dtype), *variant.smooth);
+  }
+}
+
+}  // namespace
+
 void check_recipe(const Recipe& recipe) {
   if (recipe.source.empty()) fail_usage("no source: name a checkpoint folder or a hub id");
   if (recipe.variants.empty()) fail_usage("no dtype: name at least one with --dtype");
@@ -233,6 +249,7 @@ void check_recipe(const Recipe& recipe) {
         fail_usage("{}: only q8 and int8 have a static form", name(variant.dtype));
       }
     }
+    if (variant.smooth) check_smooth(variant);
     const std::int64_t block = variant.block_size;
     if (block < 16 || block > 256 || (block & (block - 1)) != 0) {
       fail_usage("{}: block size {}; 16, 32, 64, 128 or 256 were expected", name(variant.dtype), block);

@@ -14,6 +14,7 @@
 #include "convert/lora/adapter.h"
 #include "pipeline/bundle_files.h"
 #include "pipeline/calibrate/accuracy_control.h"
+#include "pipeline/calibrate/fold_channels.h"
 #include "pipeline/calibrate/measure_activations.h"
 #include "pipeline/calibrate/mixed_precision.h"
 #include "pipeline/digest_files.h"
@@ -294,6 +295,11 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   // What quantized variants are made of, and what they read: in one scaling.
   const ModelGraph scaled{measured.canonical.apply(model.graph, CanonicalForm::kFull), model.task, model.family, {}};
   measure_activations(recipe, checkpoint, scaled, measure_weights, measured, progress);
+  if (measure_weights) {
+    fold_channels(recipe, scaled, measured, progress);
+    if (!measured.foldings.empty()) measure_halves(recipe, model, measured, progress);
+  }
+  measure_smoothed_ranges(recipe, checkpoint, scaled, measure_weights, measured, progress);
   for (Variant& variant : recipe.variants) {
     const bool four_bits = variant.dtype == DtypeName::kQ4 || variant.dtype == DtypeName::kQ4F16;
     if (!recipe.budget || !four_bits) continue;
@@ -302,13 +308,15 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
                                         name(variant.dtype)));
       continue;
     }
-    for (std::string& note : fit_budget(recipe, checkpoint, scaled, measured, variant, progress)) {
+    const FoldedModel folded = folded_for(variant, scaled, measured);
+    for (std::string& note : fit_budget(recipe, checkpoint, folded.model, folded.measured, variant, progress)) {
       model.notes.push_back(std::move(note));
     }
   }
   for (Variant& variant : recipe.variants) {
     if (!recipe.goal || !variant.static_int8 || !measure_weights) continue;
-    for (std::string& note : control_accuracy(recipe, checkpoint, scaled, measured, variant, progress)) {
+    const FoldedModel folded = folded_for(variant, scaled, measured);
+    for (std::string& note : control_accuracy(recipe, checkpoint, folded.model, folded.measured, variant, progress)) {
       model.notes.push_back(std::move(note));
     }
   }

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
 
 #include "base/error.h"
 #include "base/parallel.h"
 #include "quantize/canonical/kernels.h"
-#include "quantize/policy.h"
 #include "quantize/scaled_source.h"
+#include "quantize/usable_couplings.h"
 
 namespace bantam {
 namespace {
@@ -54,7 +53,7 @@ class Balancer {
  public:
   Balancer(const Graph& model, int threads, Progress& progress)
       : model_(model), threads_(threads), progress_(progress) {
-    for (const Coupling* coupling : usable_couplings()) add(*coupling);
+    for (const Coupling* coupling : usable_couplings(model_)) add(*coupling);
   }
 
   CanonicalSources run() {
@@ -75,41 +74,6 @@ class Balancer {
   }
 
  private:
-  // Couplings over weights that nothing but these linears and norms reads. Layers that share their weights declare the
-  // same ones again; an axis that takes part in two different ones is free in neither.
-  std::vector<const Coupling*> usable_couplings() const {
-    std::map<ValueId, std::size_t> weight_of;
-    for (std::size_t w = 0; w < model_.weights.size(); ++w)
-      weight_of[model_.weights[w].parts[0].values[0]] = w;
-    const std::vector<WeightUses> uses = find_uses(model_);
-    const auto sides = [](const Coupling& coupling) {
-      std::set<std::pair<ValueId, Axis>> set;
-      for (const CoupledAxis& axis : coupling.producers) set.emplace(axis.weight, axis.axis);
-      for (const CoupledAxis& axis : coupling.consumers) set.emplace(axis.weight, axis.axis);
-      return set;
-    };
-    std::map<std::pair<ValueId, Axis>, std::set<std::set<std::pair<ValueId, Axis>>>> taken;
-    for (const Coupling& coupling : model_.couplings) {
-      for (const auto& side : sides(coupling)) taken[side].insert(sides(coupling));
-    }
-    const auto free = [&](const CoupledAxis& axis) {
-      const auto found = weight_of.find(axis.weight);
-      BANTAM_ASSERT(found != weight_of.end());
-      const bool vector = model_.weights[found->second].source->spec().shape.size() == 1;
-      const WeightUses& use = uses[found->second];
-      return taken.at({axis.weight, axis.axis}).size() == 1 && (vector || (use.gathers.empty() && !use.other));
-    };
-    std::set<std::set<std::pair<ValueId, Axis>>> seen;
-    std::vector<const Coupling*> usable;
-    for (const Coupling& coupling : model_.couplings) {
-      if (std::ranges::all_of(coupling.producers, free) && std::ranges::all_of(coupling.consumers, free) &&
-          seen.insert(sides(coupling)).second) {
-        usable.push_back(&coupling);
-      }
-    }
-    return usable;
-  }
-
   void add(const Coupling& coupling) {
     const std::size_t index = couplings_.size();
     couplings_.push_back(&coupling);

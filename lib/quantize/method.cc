@@ -7,12 +7,14 @@
 namespace bantam {
 namespace {
 
-constexpr std::array<MethodInfo, 5> kMethods = {{
+constexpr std::array<MethodInfo, 6> kMethods = {{
     {Method::kRtn, "rtn", MethodNeeds::kNothing, "round to nearest: the plain scale of each block, no search"},
     {Method::kSearch, "search", MethodNeeds::kNothing,
      "least-squares search of each block's scale (and zero point): the default without statistics"},
     {Method::kWeighted, "weighted", MethodNeeds::kMoments, "the search, weighted by the second moments of the input"},
     {Method::kHqq, "hqq", MethodNeeds::kNothing, "half-quadratic quantization: a norm that forgives outliers"},
+    {Method::kAwq, "awq", MethodNeeds::kMoments,
+     "rescales channels first so that those with large activations lose less, then as weighted"},
     {Method::kGptq, "gptq", MethodNeeds::kHessian,
      "passes each rounding error on to the weights that can make up for it: the default with statistics"},
 }};

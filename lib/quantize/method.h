@@ -8,7 +8,7 @@
 namespace bantam {
 
 // How the codes and scales of blockwise weights are chosen. Files look the same for all of them.
-enum class Method : std::uint8_t { kRtn, kSearch, kWeighted, kHqq, kGptq };
+enum class Method : std::uint8_t { kRtn, kSearch, kWeighted, kHqq, kAwq, kGptq };
 
 // What a method must know about a linear's input.
 enum class MethodNeeds : std::uint8_t { kNothing, kMoments, kHessian };

@@ -69,6 +69,9 @@ struct Variant {
   std::optional<Method> method = {};
   // q8 and int8: ranges of activations come from calibration.
   std::optional<StaticInt8> static_int8 = {};
+  // q8, int8, uint8: channels between norms and linears are rescaled (fold_smooth()) with this exponent, above 0 and at
+  // most 1.
+  std::optional<double> smooth = {};
   std::vector<Rule> rules = {};
 };
 

@@ -19,7 +19,7 @@ class Control {
           Variant& variant, Progress& progress)
       : recipe_(recipe),
         model_(model),
-        ranges_(measured.ranges.at(variant.static_int8->ranges)),
+        ranges_(ranges_of(measured, variant)),
         variant_(variant),
         progress_(progress),
         loss_(recipe, checkpoint, model,

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "pipeline/calibrate/calibrate.h"
+#include "pipeline/calibrate/fold_channels.h"
 #include "pipeline/calibrate/measured_statistics.h"
 
 namespace bantam {
@@ -20,7 +21,8 @@ bool has_blocks(const Variant& variant) { return variant.dtype == DtypeName::kQ4
 Collected wanted(const Recipe& recipe) {
   Collected collected;
   for (const Variant& variant : recipe.variants) {
-    collected.ranges |= variant.static_int8.has_value();
+    collected.ranges |= variant.static_int8 && !variant.smooth;
+    collected.moments |= variant.smooth.has_value();
     const Method method = variant.method.value_or(default_method(true));
     const MethodNeeds needs = has_blocks(variant) || variant.method ? info(method).needs : MethodNeeds::kNothing;
     collected.moments |= needs != MethodNeeds::kNothing;
@@ -91,6 +93,17 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
   if (collect.ranges && !given) {
     fail_usage("static INT8 needs to see activations: give texts (--calibrate FILE) or statistics (--stats FILE)");
   }
+  for (const Variant& variant : recipe.variants) {
+    if (!variant.smooth) continue;
+    with_context(checkpoint.directory.string(), [&] { require_smoothable(model.graph, variant); });
+    if (!given) {
+      fail_usage("{}: smooth needs statistics of the model's activations (--stats or --calibrate)", name(variant.dtype));
+    }
+    if (variant.static_int8 && !recipe.calibrate) {
+      fail_usage("{}: smooth and static together need texts (--calibrate FILE), since ranges are those of the smoothed model",
+                 name(variant.dtype));
+    }
+  }
   if (!given || (!collect.ranges && !collect.moments && !collect.hessians)) return;
   std::optional<StatisticsFile> file;
   if (!recipe.stats.empty()) {
@@ -100,7 +113,7 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
     file = calibrate_here(recipe, checkpoint, model, collect, progress);
   }
   for (const Variant& variant : recipe.variants) {
-    if (!variant.static_int8 || measured.ranges.contains(variant.static_int8->ranges)) continue;
+    if (!variant.static_int8 || variant.smooth || measured.ranges.contains(variant.static_int8->ranges)) continue;
     const RangePicker& picker = find_range_picker(variant.static_int8->ranges);
     measured.ranges[variant.static_int8->ranges] =
         file ? pick_ranges(*file, picker, recipe.threads) : made_up_ranges(model);
@@ -109,9 +122,24 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
     measured.statistics = std::make_shared<MadeUpStatistics>(model.graph);
   }
   // A file of ranges alone is no reason to fail for variants that can do without more.
-  const bool asked = std::ranges::any_of(recipe.variants, [](const Variant& variant) { return variant.method.has_value(); });
+  const bool asked = std::ranges::any_of(recipe.variants, [](const Variant& variant) { return variant.method.has_value() || variant.smooth.has_value(); });
   if (file && (collect.moments || collect.hessians) && (asked || file->info().collected.moments)) {
     measured.statistics = measured_statistics(std::move(*file));
+  }
+}
+
+void measure_smoothed_ranges(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
+                             Measurements& measured, Progress& progress) {
+  for (const Variant& variant : recipe.variants) {
+    if (!variant.static_int8 || !variant.smooth) continue;
+    ActivationRanges& ranges = measured.smoothed_ranges[variant.dtype];
+    if (!run) {
+      ranges = made_up_ranges(model);
+      continue;
+    }
+    const FoldedModel folded = folded_for(variant, model, measured);
+    const StatisticsFile file = calibrate_here(recipe, checkpoint, folded.model, {.ranges = true}, progress);
+    ranges = pick_ranges(file, find_range_picker(variant.static_int8->ranges), recipe.threads);
   }
 }
 

@@ -13,4 +13,9 @@ namespace bantam {
 void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
                          Measurements& measured, Progress& progress);
 
+// Adds the ranges of static variants that are smoothed (measured.foldings), by running the smoothed model over
+// recipe.calibrate. The other arguments are those of measure_activations().
+void measure_smoothed_ranges(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
+                             Measurements& measured, Progress& progress);
+
 }  // namespace bantam

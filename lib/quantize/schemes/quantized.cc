@@ -33,6 +33,7 @@ CodecPtr blockwise_codec_for(const Decision& decision, const FactorCachePtr& fac
     case Method::kSearch:
       return blockwise_codec(options);
     case Method::kWeighted:
+    case Method::kAwq:  // channels were folded before
       return weighted_codec(options, decision.input);
     case Method::kHqq:
       return hqq_codec(options);
