@@ -24,8 +24,8 @@ BOUNDS = {"fp32": 0.0, "fp16": 0.001, "q8": 0.004, "int8": 0.004, "uint8": 0.004
 
 
 class Bundle:
-    def __init__(self, folder, dtype):
-        self.path = os.path.join(folder, "onnx", f"model{DTYPES[dtype]}.onnx")
+    def __init__(self, folder, dtype, path=None):
+        self.path = path or os.path.join(folder, "onnx", f"model{DTYPES[dtype]}.onnx")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
