@@ -28,7 +28,7 @@ void apply_budget(const BudgetFlags& flags, const DataOptions& data,
     fail_usage("--budget-retention {}: a share above 0, at most 1, was expected", *flags.retention);
   }
   const bool four_bits = std::ranges::any_of(recipe.variants, [](const Variant& variant) {
-    return variant.dtype == DtypeName::kQ4 || variant.dtype == DtypeName::kQ4F16;
+    return has_four_bits(variant.dtype);
   });
   if (!four_bits) fail_usage("--max-size, --budget-kl and --budget-retention are for q4 and q4f16; neither is made");
   Budget budget;

@@ -41,8 +41,7 @@ void apply_smoothing(const CalibrationFlags& flags, Recipe& recipe) {
   if (!flags.smooth) return;
   bool any = false;
   for (Variant& variant : recipe.variants) {
-    const DtypeName dtype = variant.dtype;
-    if (dtype != DtypeName::kQ8 && dtype != DtypeName::kInt8 && dtype != DtypeName::kUint8) continue;
+    if (!quantizes_activations(variant.dtype)) continue;
     variant.smooth = *flags.smooth;
     any = true;
   }

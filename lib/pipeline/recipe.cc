@@ -216,7 +216,7 @@ namespace {
 
 void check_smooth(const Variant& variant) {
   const DtypeName dtype = variant.dtype;
-  if (dtype != DtypeName::kQ8 && dtype != DtypeName::kInt8 && dtype != DtypeName::kUint8) {
+  if (!quantizes_activations(dtype)) {
     fail_usage("{}: only q8, int8 and uint8 quantize activations, which smoothing is for", name(dtype));
   }
   if (!(*variant.smooth > 0 && *variant.smooth <= 1)) {

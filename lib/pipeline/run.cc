@@ -301,8 +301,7 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   }
   measure_smoothed_ranges(recipe, checkpoint, scaled, measure_weights, measured, progress);
   for (Variant& variant : recipe.variants) {
-    const bool four_bits = variant.dtype == DtypeName::kQ4 || variant.dtype == DtypeName::kQ4F16;
-    if (!recipe.budget || !four_bits) continue;
+    if (!recipe.budget || !has_four_bits(variant.dtype)) continue;
     if (!measure_weights) {
       model.notes.push_back(fmt::format("{}: the run will choose bits for the budget; the plan has the default ones",
                                         name(variant.dtype)));

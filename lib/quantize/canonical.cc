@@ -244,12 +244,7 @@ class Balancer {
 }  // namespace
 
 Graph CanonicalSources::apply(const Graph& model, CanonicalForm form) const {
-  const auto& sources = form == CanonicalForm::kFull ? full : powers_of_two;
-  Graph graph = model;
-  for (Weight& weight : graph.weights) {
-    if (const auto found = sources.find(weight.source.get()); found != sources.end()) weight.source = found->second;
-  }
-  return graph;
+  return with_sources(model, form == CanonicalForm::kFull ? full : powers_of_two);
 }
 
 CanonicalForm canonical_form(const Variant& variant) {

@@ -53,4 +53,12 @@ TensorSourcePtr make_scaled_source(TensorSourcePtr source, AxisFactors factors) 
   return std::make_shared<ScaledSource>(std::move(source), std::move(factors));
 }
 
+Graph with_sources(const Graph& model, const std::map<const TensorSource*, TensorSourcePtr>& sources) {
+  Graph graph = model;
+  for (Weight& weight : graph.weights) {
+    if (const auto found = sources.find(weight.source.get()); found != sources.end()) weight.source = found->second;
+  }
+  return graph;
+}
+
 }  // namespace bantam

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
+#include "graph/graph.h"
 #include "graph/tensor_source.h"
 
 namespace bantam {
@@ -17,5 +19,8 @@ struct AxisFactors {
 // rounded once, so that powers of two lose nothing. Rows are read as they are asked for. The source must hold
 // floats, the lists as many factors as it has rows and columns.
 TensorSourcePtr make_scaled_source(TensorSourcePtr source, AxisFactors factors);
+
+// `model` with other sources for some weights.
+Graph with_sources(const Graph& model, const std::map<const TensorSource*, TensorSourcePtr>& sources);
 
 }  // namespace bantam

@@ -5,15 +5,14 @@
 #include <set>
 #include <utility>
 
-#include "base/error.h"
+#include "quantize/fold/coupled_weights.h"
 #include "quantize/policy.h"
 
 namespace bantam {
 
 std::vector<const Coupling*> usable_couplings(const Graph& model) {
   using Side = std::pair<ValueId, CoupledAxis::Axis>;
-  std::map<ValueId, std::size_t> weight_of;
-  for (std::size_t w = 0; w < model.weights.size(); ++w) weight_of[model.weights[w].parts[0].values[0]] = w;
+  const CoupledWeights weights(model);
   const std::vector<WeightUses> uses = find_uses(model);
   const auto sides = [](const Coupling& coupling) {
     std::set<Side> set;
@@ -26,10 +25,8 @@ std::vector<const Coupling*> usable_couplings(const Graph& model) {
     for (const auto& side : sides(coupling)) taken[side].insert(sides(coupling));
   }
   const auto free = [&](const CoupledAxis& axis) {
-    const auto found = weight_of.find(axis.weight);
-    BANTAM_ASSERT(found != weight_of.end());
-    const bool vector = model.weights[found->second].source->spec().shape.size() == 1;
-    const WeightUses& use = uses[found->second];
+    const bool vector = weights.of(axis).source->spec().shape.size() == 1;
+    const WeightUses& use = uses[weights.index(axis)];
     return taken.at({axis.weight, axis.axis}).size() == 1 && (vector || (use.gathers.empty() && !use.other));
   };
   std::set<std::set<Side>> seen;

@@ -29,6 +29,13 @@ const DtypeNameInfo& info(DtypeName dtype);
 inline std::string_view name(DtypeName dtype) { return info(dtype).name; }
 std::optional<DtypeName> dtype_from_name(std::string_view name);
 
+// q4 and q4f16: linears are blocks of four bits.
+inline bool has_four_bits(DtypeName dtype) { return dtype == DtypeName::kQ4 || dtype == DtypeName::kQ4F16; }
+// q8, int8 and uint8: linears read activations in eight bits.
+inline bool quantizes_activations(DtypeName dtype) {
+  return dtype == DtypeName::kQ8 || dtype == DtypeName::kInt8 || dtype == DtypeName::kUint8;
+}
+
 // How one weight is stored and which operator reads it.
 enum class Scheme {
   kFloat,        // as the variant's float type

@@ -1,51 +1,23 @@
 #!/usr/bin/env python3
 """`convert --method awq` and `--smooth`, from outside: what the bundle says, the same bytes for any threads, refusals."""
-import hashlib
 import json
-import pathlib
-import tempfile
 import unittest
 
 from bantam_cli import ROOT, run
+from convert_case import SENTENCES, ConvertCase
 
-DECODER = ROOT / "testdata/tiny-llama"
 ENCODER = ROOT / "testdata/sst2-bert-tiny"
 GATE = "model.layers.0.mlp.gate_proj.weight"
 
 
-class Fold(unittest.TestCase):
+class Fold(ConvertCase):
+    MODEL = ROOT / "testdata/tiny-llama"
+
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
-        cls.texts = cls.folder / "texts.txt"
-        lines = (ROOT / "testdata/sentences.tsv").read_text().splitlines()[:60]
-        cls.texts.write_text("\n".join(line.split("\t")[0] for line in lines) + "\n")
-        cls.stats = cls.folder / "stats"
-        result = run("calibrate", DECODER, "--data", cls.texts, "-o", cls.stats, "-q")
-        assert result.returncode == 0, result.stderr
-
-    def convert(self, name, *options):
-        out = self.folder / name
-        result = run("convert", DECODER, "-o", out, "-q", *options)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return out
-
-    def manifest(self, bundle):
-        return json.loads((bundle / "bantam.json").read_text())
-
-    def weights(self, bundle):
-        return hashlib.sha256(b"".join(p.read_bytes() for p in sorted((bundle / "onnx").iterdir()))).hexdigest()
-
-    def refused(self, *parts, arguments, code, model=DECODER):
-        out = self.folder / "refused"
-        result = run("convert", model, "-o", out, "-q", *arguments)
-        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
-        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
-        for part in parts:
-            self.assertIn(part, result.stderr)
-        self.assertFalse(out.exists())
+        super().setUpClass()
+        cls.texts = cls.write_texts("texts.txt", [line.split("\t")[0] for line in SENTENCES[:60]])
+        cls.stats = cls.calibrate("stats", cls.texts)
 
     def test_awq_says_so_and_changes_the_weights(self):
         awq = self.convert("awq", "-d", "q4", "--method", "awq", "--stats", self.stats)
@@ -74,7 +46,7 @@ class Fold(unittest.TestCase):
 
     def test_answers_stay_close(self):
         bundle = self.convert("close", "-d", "q8,uint8,q4", "--method", "awq", "--smooth", "0.6", "--stats", self.stats)
-        result = run("evaluate", bundle, "--reference", DECODER, "--data", self.texts, "--json", "-q")
+        result = run("evaluate", bundle, "--reference", self.MODEL, "--data", self.texts, "--json", "-q")
         self.assertEqual(result.returncode, 0, result.stderr)
         for variant in json.loads(result.stdout)["variants"]:
             divergence = variant["kl_mean"]
@@ -95,14 +67,14 @@ class Fold(unittest.TestCase):
         options = ["-d", "q8", "--static", "--ranges", "min-max", "--calibrate", self.texts]
         plain, smooth = self.convert("static", *options), self.convert("static-smooth", *options, "--smooth", "0.5")
         for bundle in (plain, smooth):
-            result = run("evaluate", bundle, "--reference", DECODER, "--data", self.texts, "--json", "-q")
+            result = run("evaluate", bundle, "--reference", self.MODEL, "--data", self.texts, "--json", "-q")
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertLess(json.loads(result.stdout)["variants"][0]["kl_mean"], 0.005)
         self.assertNotEqual(self.weights(plain), self.weights(smooth))
         # A file of statistics cannot tell them.
         self.refused("q8", "static", "--calibrate",
                      arguments=["-d", "q8", "--smooth", "0.5", "--static", "--stats", self.stats], code=2)
-        dry = run("convert", DECODER, *options, "--smooth", "0.5", "--dry-run")
+        dry = run("convert", self.MODEL, *options, "--smooth", "0.5", "--dry-run")
         self.assertEqual(dry.returncode, 0, dry.stderr)
 
     def test_a_recipe_smooths(self):
@@ -115,13 +87,11 @@ class Fold(unittest.TestCase):
     def test_without_statistics_both_are_refused(self):
         self.refused("q4", "awq", "--stats", "--calibrate", arguments=["-d", "q4", "--method", "awq"], code=2)
         self.refused("q8", "smooth", "--stats", "--calibrate", arguments=["-d", "q8", "--smooth", "0.5"], code=2)
-        dry = run("convert", DECODER, "-d", "q8", "--smooth", "0.5", "--dry-run")
+        dry = run("convert", self.MODEL, "-d", "q8", "--smooth", "0.5", "--dry-run")
         self.assertEqual(dry.returncode, 2, dry.stderr)
 
     def test_statistics_without_moments_do_not_serve(self):
-        ranges = self.folder / "ranges"
-        result = run("calibrate", DECODER, "--data", self.texts, "-o", ranges, "--what", "ranges", "-q")
-        self.assertEqual(result.returncode, 0, result.stderr)
+        ranges = self.calibrate("ranges", self.texts, "--what", "ranges")
         for options in (["-d", "q8", "--smooth", "0.5"], ["-d", "q4", "--method", "awq"]):
             self.refused("ranges", "moments", arguments=[*options, "--stats", ranges], code=1)
 

@@ -1,51 +1,25 @@
 #!/usr/bin/env python3
 """`convert --method`, from outside: what the bundle says of it, the same bytes for any threads and memory, refusals."""
-import hashlib
 import json
-import pathlib
-import tempfile
 import unittest
 
-from bantam_cli import ROOT, run
+from bantam_cli import run
+from convert_case import SENTENCES, ConvertCase
 
-MODEL = ROOT / "testdata/sst2-bert-tiny"
 QUERY = "bert.encoder.layer.0.attention.self.query.weight"
 
 
-class Methods(unittest.TestCase):
+class Methods(ConvertCase):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
-        cls.texts = cls.folder / "texts.tsv"
-        cls.texts.write_text("\n".join((ROOT / "testdata/sentences.tsv").read_text().splitlines()[:60]) + "\n")
-        cls.stats = cls.folder / "stats"
-        result = run("calibrate", MODEL, "--data", cls.texts, "-o", cls.stats, "-q")
-        assert result.returncode == 0, result.stderr
-
-    def convert(self, name, *options):
-        out = self.folder / name
-        result = run("convert", MODEL, "-o", out, "-q", *options)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return out
+        super().setUpClass()
+        cls.texts = cls.write_texts("texts.tsv", SENTENCES[:60])
+        cls.stats = cls.calibrate("stats", cls.texts)
 
     def encodings(self, bundle, dtype="q4"):
-        manifest = json.loads((bundle / "bantam.json").read_text())
+        manifest = self.manifest(bundle)
         variant = next(v for v in manifest["variants"] if v["dtype"] == dtype)
         return manifest, {tensor["name"]: tensor["encoding"] for tensor in variant["tensors"]}
-
-    def weights(self, bundle):
-        return hashlib.sha256(b"".join(p.read_bytes() for p in sorted((bundle / "onnx").iterdir()))).hexdigest()
-
-    def refused(self, *parts, arguments, code):
-        out = self.folder / "refused"
-        result = run("convert", MODEL, "-o", out, "-q", *arguments)
-        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
-        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
-        for part in parts:
-            self.assertIn(part, result.stderr)
-        self.assertFalse(out.exists())
 
     def test_the_manifest_names_the_method(self):
         for method, encoding in {"rtn": "int4/block=32/symmetric", "search": "int4/block=32/symmetric/search",
@@ -89,7 +63,7 @@ class Methods(unittest.TestCase):
         self.assertEqual(encodings[QUERY], "int4/block=32/symmetric/hqq")
 
     def test_a_dry_run_plans_what_calibration_will_allow(self):
-        result = run("convert", MODEL, "-d", "q4", "--calibrate", self.texts, "--dry-run")
+        result = run("convert", self.MODEL, "-d", "q4", "--calibrate", self.texts, "--dry-run")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("int4/block=32/symmetric/gptq", result.stdout)
 
@@ -98,9 +72,7 @@ class Methods(unittest.TestCase):
             self.refused("q4", method, "--stats", "--calibrate", arguments=["-d", "q4", "--method", method], code=2)
 
     def test_statistics_of_ranges_alone_do_not_serve_gptq(self):
-        ranges = self.folder / "ranges"
-        result = run("calibrate", MODEL, "--data", self.texts, "-o", ranges, "--what", "ranges", "-q")
-        self.assertEqual(result.returncode, 0, result.stderr)
+        ranges = self.calibrate("ranges", self.texts, "--what", "ranges")
         self.refused("ranges", "moments", arguments=["-d", "q4", "--method", "gptq", "--stats", ranges], code=1)
 
     def test_unknown_methods_are_usage_errors(self):

@@ -15,7 +15,6 @@ namespace bantam {
 namespace {
 
 // Whether a variant has blocks, whose codes and scales calibration can choose better.
-bool has_blocks(const Variant& variant) { return variant.dtype == DtypeName::kQ4 || variant.dtype == DtypeName::kQ4F16; }
 
 // What the variants want to know: what they cannot do without, and what makes them better where it is at hand.
 Collected wanted(const Recipe& recipe) {
@@ -24,7 +23,7 @@ Collected wanted(const Recipe& recipe) {
     collected.ranges |= variant.static_int8 && !variant.smooth;
     collected.moments |= variant.smooth.has_value();
     const Method method = variant.method.value_or(default_method(true));
-    const MethodNeeds needs = has_blocks(variant) || variant.method ? info(method).needs : MethodNeeds::kNothing;
+    const MethodNeeds needs = has_four_bits(variant.dtype) || variant.method ? info(method).needs : MethodNeeds::kNothing;
     collected.moments |= needs != MethodNeeds::kNothing;
     collected.hessians |= needs == MethodNeeds::kHessian;
   }

@@ -14,11 +14,7 @@ namespace bantam {
 using Axis = CoupledAxis::Axis;
 
 Graph Folding::apply(const Graph& model) const {
-  Graph graph = model;
-  for (Weight& weight : graph.weights) {
-    if (const auto found = sources.find(weight.source.get()); found != sources.end()) weight.source = found->second;
-  }
-  return graph;
+  return with_sources(model, sources);
 }
 
 bool folds(const Variant& variant) { return variant.smooth.has_value() || variant.method == Method::kAwq; }

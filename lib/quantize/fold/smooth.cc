@@ -23,6 +23,7 @@ struct Smoothable {
   std::vector<const CoupledAxis*> readers;
 };
 
+// At least one.
 std::vector<Smoothable> smoothable(const Graph& model, const Variant& variant) {
   const CoupledWeights weights(model);
   const std::vector<Decision> decisions = decide(model, find_uses(model), variant);
@@ -41,6 +42,10 @@ std::vector<Smoothable> smoothable(const Graph& model, const Variant& variant) {
       if (is_int8(decisions[weights.index(axis)].scheme)) found.readers.push_back(&axis);
     }
     if (!found.readers.empty()) result.push_back(std::move(found));
+  }
+  if (result.empty()) {
+    fail("{}: nothing to smooth: no norm of this model may be rescaled against INT8 linears (in BERT its output is the residual too)",
+         name(variant.dtype));
   }
   return result;
 }
@@ -99,15 +104,9 @@ std::vector<double> smoothing_scales(const CoupledWeights& weights, const Smooth
 
 }  // namespace
 
-void require_smoothable(const Graph& model, const Variant& variant) {
-  if (!smoothable(model, variant).empty()) return;
-  fail("{}: nothing to smooth: no norm of this model may be rescaled against INT8 linears (in BERT its output is the residual too)",
-       name(variant.dtype));
-}
-
+void require_smoothable(const Graph& model, const Variant& variant) { smoothable(model, variant); }
 Folding fold_smooth(const Graph& model, const Variant& variant, const StatisticsPtr& statistics, int threads,
                     Progress& progress) {
-  require_smoothable(model, variant);
   const CoupledWeights weights(model);
   const std::vector<Smoothable> list = smoothable(model, variant);
   progress.begin("smooth", std::ssize(list), ProgressUnit::kItems);
