@@ -30,12 +30,6 @@ FIXTURE_PROMPTS = [[1, 5, 9, 33, 12], [1], [7, 7, 7, 40, 3, 22, 61, 15, 4]]
 FIXTURE_TOKENS = 40
 
 
-def trained_length(config):
-    """Beyond it LongRoPE takes other frequencies, and transformers begins anew with them, for which a graph has no room."""
-    rope = getattr(config, "rope_parameters", None) or {}
-    return rope.get("original_max_position_embeddings") or config.max_position_embeddings
-
-
 def greedy(model, ids, tokens):
     inputs = torch.tensor([ids])
     out = model.generate(inputs, attention_mask=torch.ones_like(inputs), do_sample=False, max_new_tokens=tokens,
@@ -73,7 +67,7 @@ def main(shared):
     for path in sorted((ROOT / "testdata/fixtures").glob("*-text-generation*")):
         model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
         for ids in FIXTURE_PROMPTS:
-            room = min(FIXTURE_TOKENS, trained_length(model.config) - len(ids))
+            room = min(FIXTURE_TOKENS, model.config.max_position_embeddings - len(ids))
             entries += entry(model, f"fixtures/{path.name}", ids, room)
     lines = ",\n".join(json.dumps(e, ensure_ascii=False) for e in entries)
     (ROOT / "testdata/greedy-golden.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -35,8 +35,8 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
   ModelGraph model = build_llama("phi3", checkpoint, decoder, layer);
   if (const Rope& rope = decoder.layers[0].rope; !rope.long_frequencies.empty()) {
     model.notes.push_back(fmt::format(
-        "positions turn otherwise in texts of more than {} tokens: one that grows over that while it is being "
-        "continued keeps the keys that it has, where transformers computes them anew",
+        "positions turn otherwise in texts of more than {} tokens: one that grows over that while transformers.js "
+        "continues it keeps the keys that it has, where transformers and bantam run read it anew",
         rope.switch_length));
   }
   return model;

@@ -32,6 +32,16 @@ std::vector<std::int64_t> token_ids(const Config& config, std::string_view key) 
 
 }  // namespace
 
+std::int64_t switch_length(const Config& config) {
+  constexpr std::string_view kTrained = "original_max_position_embeddings";
+  if (config.string_or("model_type", "") != "phi3") return 0;
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    if (!config.has(key) || !config.json().at(key).contains("long_factor")) continue;
+    return (config.has(kTrained) ? config : Config(config.path(), config.json().at(key))).integer(kTrained);
+  }
+  return 0;
+}
+
 GenerationConfig read_generation_config(const BundleModel& bundle) {
   std::vector<Config> files;
   std::error_code error;
@@ -54,6 +64,7 @@ GenerationConfig read_generation_config(const BundleModel& bundle) {
   for (const std::string_view key : kContextKeys) {
     if (result.context == 0) result.context = bundle.config.integer_or(key, 0);
   }
+  result.switch_length = switch_length(bundle.config);
   return result;
 }
 

@@ -15,7 +15,11 @@ struct GenerationConfig {
   double repetition_penalty = 1;
   std::optional<std::int64_t> max_new_tokens;
   std::int64_t context = 0;                  // max_position_embeddings, or as the family calls it; 0: not stated
+  std::int64_t switch_length = 0;            // see GenerationOptions
 };
+
+// GenerationOptions::switch_length of config.json: the trained length of Phi-3's LongRoPE; 0: none.
+std::int64_t switch_length(const Config& config);
 
 // Errors name file and key.
 GenerationConfig read_generation_config(const BundleModel& bundle);

@@ -31,9 +31,15 @@ Tensor row_of(std::span<const std::int64_t> values) {
 // The inputs of the next pass, from tokens, cache and how many tokens came before.
 class Feed {
  public:
-  explicit Feed(const Session& session) : session_(session) {
-    for (const IoSpec& input : session.inputs()) {
-      if (input.name.starts_with(kPast)) inputs_.emplace(input.name, empty_cache(input, 1));
+  explicit Feed(const Session& session) : session_(session) { forget(); }
+
+  std::int64_t past() const { return past_; }
+
+  // Begins anew, with an empty cache.
+  void forget() {
+    past_ = 0;
+    for (const IoSpec& input : session_.inputs()) {
+      if (input.name.starts_with(kPast)) inputs_.insert_or_assign(input.name, empty_cache(input, 1));
     }
   }
 
@@ -155,7 +161,10 @@ Generation Generator::generate(std::span<const std::int64_t> prompt, const Gener
       generation.reason = stop ? FinishReason::kStop : FinishReason::kCaller;
       return generation;
     }
-    if (std::ssize(generation.tokens) < limit) logits = feed.run({&token, 1});
+    if (std::ssize(generation.tokens) == limit) break;
+    const bool switches = feed.past() <= options.switch_length && std::ssize(context) > options.switch_length;
+    if (options.switch_length > 0 && switches) feed.forget();
+    logits = feed.run(std::span(context).subspan(static_cast<std::size_t>(feed.past())));
   }
   generation.reason = limit < options.max_new_tokens ? FinishReason::kContext : FinishReason::kLength;
   return generation;

@@ -14,6 +14,9 @@ struct GenerationOptions {
   SamplingOptions sampling = {};
   std::int64_t max_new_tokens = 256;
   std::int64_t context = 0;                 // most tokens, prompt included; 0: no limit
+  // A text that grows over so many tokens is read anew, once, as its older keys have turned by other frequencies
+  // (LongRoPE, arXiv:2402.13753; transformers does the same); 0: never.
+  std::int64_t switch_length = 0;
   std::vector<std::int64_t> stop_ids = {};  // generating ends behind any of them
 };
 

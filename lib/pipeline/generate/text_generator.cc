@@ -15,6 +15,7 @@ GenerationOptions TextGenerator::defaults() const {
   options.sampling.repetition_penalty = config_.repetition_penalty;
   if (config_.max_new_tokens) options.max_new_tokens = *config_.max_new_tokens;
   options.context = config_.context;
+  options.switch_length = config_.switch_length;
   options.stop_ids = config_.eos_token_ids;
   return options;
 }
