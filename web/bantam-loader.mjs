@@ -8,7 +8,7 @@ import { NoStore, openStore } from './store.mjs';
 export { LoaderError };
 
 const LOCK = 'bantam-loader';
-const SPARE = 8;  // pieces of memory that are kept for use
+const SPARE = 16;  // pieces of memory that are kept for use
 const TYPES = { json: 'application/json', md: 'text/markdown', txt: 'text/plain', html: 'text/html' };
 const DEFAULTS = {
   storage: 'auto',       // where pieces are kept: 'opfs', 'cache', 'memory'; 'auto' takes the first that works

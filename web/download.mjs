@@ -16,12 +16,12 @@ export class Remote {
   fail(message, options = {}) { return new LoaderError(this.name, message, { url: this.url, ...options }); }
 
   // Yields the bytes [begin, end) in order. A broken connection is taken up again where it broke; after `attempts`
-  // connections in a row without a byte it gives up.
-  async *read(begin, end) {
+  // connections in a row without a byte it gives up. With `reuse` they lie in memory that the next ones overwrite.
+  async *read(begin, end, { reuse = false } = {}) {
     let [position, failures] = [begin, 0];
     while (position < end) {
       try {
-        for await (const bytes of this.#connection(position, end)) {
+        for await (const bytes of this.#connection(position, end, reuse)) {
           position += bytes.length;
           failures = 0;
           yield bytes;
@@ -35,7 +35,7 @@ export class Remote {
   }
 
   // One answer of the server, from `begin` on; bytes before it, where the server knows no ranges, are dropped.
-  async *#connection(begin, end) {
+  async *#connection(begin, end, reuse) {
     const headers = {};
     if (this.ranges && (begin > 0 || end < this.bytes)) {
       headers.Range = `bytes=${begin}-${end - 1}`;
@@ -60,9 +60,9 @@ export class Remote {
       const response = await alive(this.fetch(this.url, { headers, signal: abort.signal, cache: 'no-store' })).catch((e) => { throw broken(e); });
       let skip = this.#check(response, headers.Range ? begin : 0, begin);
       let left = end - begin;
-      const reader = response.body.getReader();
+      const next = readerOf(response.body, reuse);
       while (left > 0) {
-        const { done, value } = await alive(reader.read()).catch((e) => { throw broken(e); });
+        const { done, value } = await alive(next()).catch((e) => { throw broken(e); });
         if (done) return;
         const from = Math.min(skip, value.length);
         skip -= from;
@@ -143,6 +143,28 @@ class Collector {
   #end(piece) { return piece.offset + piece.bytes; }
 }
 
+// Reads a stream; into one piece of memory where the browser can and the reader wants it so, since each chunk would otherwise
+// be an ArrayBuffer of its own, and browsers collect those late: as much as the whole file was seen.
+function readerOf(body, reuse) {
+  let memory = null;
+  if (reuse) {
+    try {
+      const reader = body.getReader({ mode: 'byob' });
+      memory = new Uint8Array(READ_BYTES);
+      return async () => {
+        const { done, value } = await reader.read(memory);
+        if (!done) memory = new Uint8Array(value.buffer);
+        return { done, value };
+      };
+    } catch {
+      // no stream of bytes: an older browser, or a fetch of the page's own
+    }
+  }
+  const reader = body.getReader();
+  return () => reader.read();
+}
+
+const READ_BYTES = 1 << 18;
 const PENDING = 4;  // pieces whose SHA-256 is being computed while the next ones arrive
 
 // Fetches `pieces` of a file, in order, and calls deliver(piece, bytes) for each that has its SHA-256, in memory that
@@ -155,7 +177,7 @@ export async function downloadPieces({ remote, twin, pieces, allocate, deliver, 
   if (twin) await collect(twin.read(0, twin.bytes), 0, true).catch((error) => { if (remote.signal?.aborted) throw error; });
   while (missing.size > 0) {
     const { begin, end } = nextRun([...missing.values()], remote.ranges);
-    await collect(remote.read(begin, end), begin, false);
+    await collect(remote.read(begin, end, { reuse: true }), begin, false);
   }
 
   async function collect(source, begin, zipped) {

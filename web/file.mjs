@@ -1,5 +1,6 @@
 // One file of a bundle on this page: its pieces from the store or from the server, each verified, handed out as a stream
 // while it arrives or as a Blob when it is whole. What is downloaded does not wait for who reads it.
+import { SteadyBlob } from './blob.mjs';
 import { downloadPieces, Remote } from './download.mjs';
 import { sha256Hex } from './manifest.mjs';
 
@@ -34,7 +35,7 @@ export class BundleFile {
 
   async blob() {
     await this.whole();
-    return new Blob(this.#blobs);
+    return this.#stored.size > 0 ? new SteadyBlob(this.#blobs) : new Blob(this.#blobs);
   }
 
   // The file's bytes in order, piece by piece, each as soon as it is verified.
@@ -123,9 +124,9 @@ export class BundleFile {
       deliver: async (piece, bytes) => {
         this.#fresh[piece.index] = bytes;
         this.#arrived(piece, bytes);
+        while (this.#writes.size >= MOST_WRITES) await Promise.race(this.#writes);
         const write = this.#write(piece, bytes).finally(() => this.#writes.delete(write));
         this.#writes.add(write);
-        if (this.#writes.size >= MOST_WRITES) await Promise.race(this.#writes);
       },
     });
   }

@@ -1,5 +1,6 @@
 // Where verified pieces are kept between visits, under their own SHA-256: nothing in it is ever out of date, and a piece
-// that two versions or two bundles share is there once. Pieces are written whole or not at all. All stores have:
+// that two versions or two bundles share is there once, and is written once: a Blob of a file that is written again can no
+// longer be read. Pieces are written whole or not at all. All stores have:
 //   has(hash), get(hash, bytes) -> Blob or null, put(hash, bytes), remove(hash), hashes() -> iterable,
 //   note(key, text), notes() -> [text]: a short text for each bundle, its manifest.
 const NAME = 'bantam-loader';
@@ -13,6 +14,7 @@ class OpfsStore {
     store.pieces = await top.getDirectoryHandle('pieces', { create: true });
     store.bundles = await top.getDirectoryHandle('bundles', { create: true });
     store.known = new Set();
+    store.writing = new Map();
     for await (const name of store.pieces.keys()) store.known.add(name);
     return store;
   }
@@ -26,8 +28,11 @@ class OpfsStore {
     return null;
   }
   async put(hash, bytes) {
-    await write(this.pieces, hash, bytes);
-    this.known.add(hash);
+    if (this.known.has(hash)) return;
+    if (!this.writing.has(hash)) {
+      this.writing.set(hash, write(this.pieces, hash, bytes).then(() => this.known.add(hash)).finally(() => this.writing.delete(hash)));
+    }
+    await this.writing.get(hash);
   }
   async remove(hash) {
     this.known.delete(hash);

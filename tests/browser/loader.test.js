@@ -122,6 +122,13 @@ test('a wrong bit on the disk is found and fetched again', LIMIT, async (t) => {
   assert.ok(bytes > 0 && bytes <= 2 ** 20, `${bytes}`);
 });
 
+test('a piece that two files share is written once, and stays readable', LIMIT, async (t) => {
+  for (const kind of ['opfs', 'cache']) {
+    const page = await fresh(t);
+    assert.deepEqual(await call(page, 'storeAgain', { kind }), { kind, error: undefined, same: true });
+  }
+});
+
 test('a server without ranges is asked again from the start', LIMIT, async (t) => {
   const page = await fresh(t);
   const cut = shards[1];

@@ -49,7 +49,7 @@ struct Forecast {
   std::string largest_initializer;
   std::int64_t largest_binding_bytes = 0;  // the largest initializer, which WebGPU binds as one buffer
   std::int64_t js_peak_bytes = 0;          // transformers.js holds all chunks at once
-  std::int64_t js_streaming_bytes = 0;     // with a loader that hands over one chunk after the other
+  std::int64_t js_streaming_bytes = 0;     // with web/bantam-loader.mjs and a build with JSPI: one tensor at a time
   std::int64_t wasm_heap_bytes = 0;        // CPU: weights, packed copies, activations of kForecastTokens tokens
   std::int64_t gpu_bytes = 0;              // WebGPU: weights on the GPU
   std::int64_t tab_bytes = 0;              // peak of the renderer process on wasm, with transformers.js 4

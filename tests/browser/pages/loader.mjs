@@ -1,6 +1,7 @@
 // Runs in the page: the loader of web/, and what it leaves in the browser's storage.
 import { openBundle } from '/web/bantam-loader.mjs';
 import { sha256Hex } from '/web/manifest.mjs';
+import { openStore } from '/web/store.mjs';
 
 const describe = (error) => ({ name: error.name, file: error.file, message: error.message });
 
@@ -48,6 +49,17 @@ export async function stored() {
     for (const request of await cache.keys()) found[`${key}${new URL(request.url).pathname}`] = (await (await cache.match(request)).blob()).size;
   }
   return found;
+}
+
+// A piece that comes twice at once and once more, as two files have it: what was handed out first, read at the end.
+export async function storeAgain({ kind }) {
+  const store = await openStore(kind);
+  const bytes = new Uint8Array(1 << 20).fill(7);
+  await Promise.all([store.put('piece', bytes), store.put('piece', bytes)]);
+  const first = await store.get('piece', bytes.length);
+  await store.put('piece', bytes);
+  const read = await first.arrayBuffer().then((buffer) => new Uint8Array(buffer), (error) => ({ error: describe(error) }));
+  return { kind: store.kind, error: read.error, same: read.length === bytes.length && read.every((byte) => byte === 7) };
 }
 
 // One bit of what is stored, as a failing disk would do it.
