@@ -12,33 +12,30 @@ void declare_budget(Options& options, BudgetFlags& flags) {
   options.group("Budget (q4 and q4f16: four or eight bits for each weight, by measured sensitivity)");
   options.add("--max-size SIZE", flags.max_size,
               "The best variant of at most so many bytes, graph included. Sensitivity is measured on --evaluate's examples, or on "
-              "--calibrate's; without either it is guessed from the weights.");
-  options.add("--budget-kl NATS", flags.kl, "The smallest variant whose outputs diverge by at most so much from the float model's.");
-  options.add("--budget-retention SHARE", flags.retention,
-              "The smallest variant that keeps so much of the float model's score on --evaluate's examples, e.g. 0.99.");
+              "--calibrate's; without either it is guessed from the weights. Limits of losses then only judge.");
+  options.add("--fixed-bits", flags.fixed_bits, "Keep each role's bits: --min-retention and --max-kl judge, and choose nothing.");
 }
 
-void apply_budget(const BudgetFlags& flags, const DataOptions& data,
+void apply_budget(const BudgetFlags& flags, const GateOptions& gates, const DataOptions& data,
                   const std::optional<std::filesystem::path>& examples, Recipe& recipe) {
-  const int given = (flags.max_size ? 1 : 0) + (flags.kl ? 1 : 0) + (flags.retention ? 1 : 0);
-  if (given == 0) return;
-  if (given > 1) fail_usage("--max-size, --budget-kl and --budget-retention exclude each other");
-  if (flags.kl && !(*flags.kl > 0)) fail_usage("--budget-kl {}: a number above 0 was expected", *flags.kl);
-  if (flags.retention && !(*flags.retention > 0 && *flags.retention <= 1)) {
-    fail_usage("--budget-retention {}: a share above 0, at most 1, was expected", *flags.retention);
+  if (gates.max_kl && !(*gates.max_kl > 0)) fail_usage("--max-kl {}: a number above 0 was expected", *gates.max_kl);
+  if (gates.min_retention && !(*gates.min_retention > 0 && *gates.min_retention <= 1)) {
+    fail_usage("--min-retention {}: a share above 0, at most 1, was expected", *gates.min_retention);
   }
+  if (flags.max_size && flags.fixed_bits) fail_usage("--max-size chooses bits, and --fixed-bits keeps them");
   const bool four_bits = std::ranges::any_of(recipe.variants, [](const Variant& variant) {
     return has_four_bits(variant.dtype);
   });
-  if (!four_bits) fail_usage("--max-size, --budget-kl and --budget-retention are for q4 and q4f16; neither is made");
+  if (flags.max_size && !four_bits) fail_usage("--max-size is for q4 and q4f16; neither is made");
   Budget budget;
-  if (flags.max_size) budget.max_bytes = flags.max_size->bytes;
-  budget.max_kl = flags.kl;
-  budget.min_retention = flags.retention;
-  if (examples) budget.data = evaluation_data(data, *examples);
-  if (!examples && !flags.max_size) {
-    fail_usage("--budget-kl and --budget-retention need examples to measure on: --evaluate FILE or --calibrate FILE");
+  if (flags.max_size) {
+    budget.max_bytes = flags.max_size->bytes;
+  } else {
+    if (!four_bits || flags.fixed_bits || !examples || !(gates.max_kl || gates.min_retention)) return;
+    budget.max_kl = gates.max_kl;
+    budget.min_retention = gates.min_retention;
   }
+  if (examples) budget.data = evaluation_data(data, *examples);
   recipe.budget = std::make_shared<Budget>(std::move(budget));
 }
 

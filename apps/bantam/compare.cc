@@ -92,7 +92,7 @@ Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
   options.positional("OLD", arguments->before, "A report.json, or a folder that holds one.", {.required = true, .completes = Completes::kFiles});
   options.positional("NEW", arguments->after, "The one to judge.", {.required = true, .completes = Completes::kFiles});
-  declare_gates(options, arguments->gates, true);
+  declare_gates(options, arguments->gates, GatedCommand::kCompare);
   options.add("--json", arguments->json, "Print the new report with its gates as JSON.");
   return [arguments](const Console& console) { return run(*arguments, console); };
 }

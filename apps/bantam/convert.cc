@@ -144,7 +144,11 @@ Recipe make_recipe(const Arguments& arguments) {
   apply_calibration(arguments.calibration, arguments.data, arguments.evaluate, recipe);
   std::optional<std::filesystem::path> examples = arguments.evaluate;
   if (!examples && arguments.calibration.texts != kSelf) examples = arguments.calibration.texts;
-  apply_budget(arguments.budget, arguments.data, examples, recipe);
+  apply_budget(arguments.budget, arguments.gates, arguments.data, examples, recipe);
+  const bool chooses = recipe.budget && !arguments.budget.max_size;
+  if (limits_losses(arguments.gates) && !arguments.evaluate && !chooses) {
+    fail_usage("convert: --min-retention and --max-kl need --evaluate FILE; --calibrate FILE is enough for choosing bits of q4 and q4f16");
+  }
   if (recipe.source.empty()) fail_usage("convert: SOURCE is missing; name a checkpoint folder or a hub id");
   if (recipe.output.empty() && !arguments.dry_run) fail_usage("convert: --output is missing; say where the bundle goes");
   return recipe;
@@ -164,7 +168,7 @@ Report judge(const Arguments& arguments, const Recipe& recipe, const BundleModel
 
 void check_evaluation(const Arguments& arguments) {
   if (arguments.evaluate) return;
-  if (limits_of(arguments.gates).any() || arguments.gates.junit) {
+  if (arguments.gates.max_bytes || arguments.gates.junit) {
     fail_usage("convert: gates need --evaluate DATA, which measures what they limit");
   }
 }
@@ -273,7 +277,7 @@ Action declare(Options& options) {
               "Run every variant over these examples before the bundle appears; report.json, report.md and report.html become "
               "part of it, and its README.md states what is left. See bantam evaluate.");
   declare_data(options, arguments->data);
-  declare_gates(options, arguments->gates, false);
+  declare_gates(options, arguments->gates, GatedCommand::kConvert);
   return [arguments](const Console& console) { return run(*arguments, console); };
 }
 

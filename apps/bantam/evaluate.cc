@@ -102,7 +102,7 @@ Action declare(Options& options) {
   options.add("--threads N", arguments->threads, "Threads. Default: all.", {.min = 1, .max = 1024});
   options.add("--json", arguments->json, "Print the report as JSON.");
   declare_data(options, arguments->data_options);
-  declare_gates(options, arguments->gates, false);
+  declare_gates(options, arguments->gates, GatedCommand::kEvaluate);
   return [arguments](const Console& console) { return run(*arguments, console); };
 }
 

@@ -4,13 +4,15 @@
 
 namespace bantam {
 
-void declare_gates(Options& options, GateOptions& gates, bool with_regression) {
-  options.group("Gates (exit code 3 when one is missed)");
+void declare_gates(Options& options, GateOptions& gates, GatedCommand command) {
+  const bool converts = command == GatedCommand::kConvert;
+  const std::string chooses = converts ? " Bits of q4 and q4f16 are chosen for it, the fewest that keep it on --evaluate's or --calibrate's examples." : "";
+  options.group(converts ? "Limits, which choose bits, and gates (exit code 3 when --evaluate finds one missed)" : "Gates (exit code 3 when one is missed)");
   options.add("--min-retention SHARE", gates.min_retention,
-              "Least share of the reference's score that every variant must keep, e.g. 0.99. A limit inside the paired interval is reported as undecided.");
-  options.add("--max-kl NATS", gates.max_kl, "Largest mean KL divergence from the reference.");
+              "Least share of the reference's score that every variant must keep, e.g. 0.99. A limit inside the paired interval is reported as undecided." + chooses);
+  options.add("--max-kl NATS", gates.max_kl, "Largest mean KL divergence from the reference." + chooses);
   options.add("--max-bytes SIZE", gates.max_bytes, "Largest download of one variant.");
-  if (with_regression) {
+  if (command == GatedCommand::kCompare) {
     options.add("--max-regression SHARE", gates.max_regression, "Largest loss of retention against the older report, e.g. 0.005.");
   }
   options.add("--junit FILE", gates.junit, "Also write the verdicts as JUnit XML.", {.completes = Completes::kFiles});

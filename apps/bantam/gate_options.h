@@ -16,7 +16,9 @@ struct GateOptions {
   std::optional<std::filesystem::path> junit;
 };
 
-void declare_gates(Options& options, GateOptions& gates, bool with_regression);
+enum class GatedCommand { kConvert, kEvaluate, kCompare };
+void declare_gates(Options& options, GateOptions& gates, GatedCommand command);
+inline bool limits_losses(const GateOptions& gates) { return gates.min_retention || gates.max_kl; }
 GateLimits limits_of(const GateOptions& gates);
 // Prints the verdicts, writes the JUnit file if one is wanted.
 std::string describe_gates(const Report& report);

@@ -95,7 +95,7 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
     if (!file.chunks.empty()) entry["chunks"] = file.chunks;
     file_list.push_back(std::move(entry));
   }
-  return {{"schema_version", 1},
+  Json json = {{"schema_version", 1},
           {"tool", {{"name", "bantam"}, {"version", tool_version()}}},
           {"model",
            {{"family", plan.model.family},
@@ -108,6 +108,9 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
           {"variants", std::move(variants)},
           {"chunk_bytes", kDigestChunk},
           {"files", std::move(file_list)}};
+  if (!plan.frontiers.empty()) json["frontiers"] = Json::array();
+  for (const BudgetFrontier& frontier : plan.frontiers) json["frontiers"].push_back(frontier_json(frontier));
+  return json;
 }
 
 std::string sha256sums(std::vector<FileEntry> files) {

@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 #include "pipeline/forecast/forecast.h"
 #include "pipeline/recipe.h"
+#include "pipeline/report/budget_frontier.h"
 #include "pipeline/tokenizer_files.h"
 #include "quantize/canonical.h"
 #include "quantize/fold.h"
@@ -58,6 +59,7 @@ struct Plan {
   std::vector<SmallFile> small_files;  // tokenizer and other files of the checkpoint, and those made for it
   std::string config;                  // config.json with transformers.js_config
   std::vector<std::string> notes;
+  std::vector<BudgetFrontier> frontiers = {};  // of variants whose bits a budget chose
 
   // The variant that transformers.js loads on wasm when the page asks for nothing; tensor-cache.json describes it.
   const PlannedVariant& default_variant() const;

@@ -127,6 +127,7 @@ class BundleWriter {
   // Runs the files that were written, as they will be shipped, and says in the bundle what it found.
   void judge() {
     report_ = judge_(written_bundle(plan_, root_));
+    report_->frontiers = plan_.frontiers;
     write_report(*report_, root_);
     replace_text_file(root_ / kModelCard, model_card(plan_, &*report_));
   }
@@ -300,6 +301,7 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
     if (!measured.foldings.empty()) measure_halves(recipe, model, measured, progress);
   }
   measure_smoothed_ranges(recipe, checkpoint, scaled, measure_weights, measured, progress);
+  std::vector<BudgetFrontier> frontiers;
   for (Variant& variant : recipe.variants) {
     if (!recipe.budget || !has_four_bits(variant.dtype)) continue;
     if (!measure_weights) {
@@ -308,9 +310,9 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
       continue;
     }
     const FoldedModel folded = folded_for(variant, scaled, measured);
-    for (std::string& note : fit_budget(recipe, checkpoint, folded.model, folded.measured, variant, progress)) {
-      model.notes.push_back(std::move(note));
-    }
+    FittedBudget fitted = fit_budget(recipe, checkpoint, folded.model, folded.measured, variant, progress);
+    model.notes.insert(model.notes.end(), fitted.notes.begin(), fitted.notes.end());
+    frontiers.push_back(std::move(fitted.frontier));
   }
   for (Variant& variant : recipe.variants) {
     if (!recipe.goal || !variant.static_int8 || !measure_weights) continue;
@@ -319,7 +321,9 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
       model.notes.push_back(std::move(note));
     }
   }
-  return make_plan(recipe, std::move(checkpoint), std::move(model), measured);
+  Plan plan = make_plan(recipe, std::move(checkpoint), std::move(model), measured);
+  plan.frontiers = std::move(frontiers);
+  return plan;
 }
 
 void check_output(const Recipe& recipe) {

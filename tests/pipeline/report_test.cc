@@ -52,6 +52,8 @@ Report sample() {
   }
   report.variants[2].padded_max_abs = 0.013;
   report.gates.push_back({"--min-retention", "q4", 0.99, 0.991, Gate::Verdict::kUndecided, "q4: retention 0.991 against 0.99 is undecided; 9000 samples would decide"});
+  report.frontiers.push_back({"q4", "KL", {{1'000'000, 2e-3, {}}, {1'100'000, 4e-4, {}}, {1'300'000, 3e-5, {}}},
+                              {{1'100'000, 4e-4, 5e-4}}, {1'090'000, 4.5e-4, 4.8e-4}});
   report.notes = {"Something | that [a](b) reader should know"};
   return report;
 }
@@ -138,6 +140,20 @@ TEST(ReportHtml, EscapesNamesAndNeedsNothingFromOutside) {
   }
 }
 
+TEST(ReportHtml, DrawsTheFrontierOfABudget) {
+  Report report = sample();
+  const std::string html = report_html(report);
+  EXPECT_NE(html.find("Bits within the budget, q4"), std::string::npos);
+  EXPECT_NE(html.find("1.09 MB, KL 0.00048"), std::string::npos);
+  EXPECT_NE(html.find("1100000 bytes, measured 0.0005"), std::string::npos);
+  EXPECT_NE(report_markdown(report).find("| 1,090,000, chosen | 0.00045 | 0.00048 |"), std::string::npos);
+  // Nothing that is lost, or is no number: nothing to draw on a logarithmic axis.
+  report.frontiers[0] = {"q4", "noise", {{1000, 0, {}}}, {}, {1000, std::numeric_limits<double>::infinity(), {}}};
+  EXPECT_EQ(frontier_chart(report.frontiers[0]), "");
+  EXPECT_EQ(report_html(report).find("Bits within"), std::string::npos);
+  EXPECT_EQ(report_json(report).find("Infinity"), std::string::npos);
+}
+
 TEST(ReportHtml, LeavesOutWhatWasNotMeasured) {
   Report report = sample();
   report.metric.clear();
@@ -187,6 +203,7 @@ TEST(ReportMarkdown, ShowsHowTokensArePredicted) {
 
 TEST(ReportHtml, ShowsABrokenVariantAsBroken) {
   Report report = sample();
+  report.frontiers.clear();  // dots of another chart
   VariantReport& broken = report.variants[1];
   broken.first_nonfinite = "/encoder/<Gemm>";
   broken.agreement.kl_mean = broken.agreement.kl_max = broken.agreement.max_abs = std::numeric_limits<double>::infinity();

@@ -45,14 +45,15 @@ class BudgetSearch {
     loss_ = std::make_unique<OutputLoss>(recipe, checkpoint, model, Calibrated{measured.statistics, factors_}, options);
   }
 
-  std::vector<std::string> run() {
+  FittedBudget run() {
     measure_costs();
     frontier_ = storage_frontier(options_);
     base_bytes_ = bytes_of(frontier_.front()) - frontier_.front().bytes;
     const FrontierPoint chosen = budget_.max_bytes ? within_size() : within_loss();
-    std::vector<std::string> notes = {summary(chosen), frontier_note()};
+    FittedBudget fitted{seen(chosen), {}};
+    fitted.notes = {summary(chosen, fitted.frontier.chosen), frontier_note()};
     variant_ = at(chosen);
-    return notes;
+    return fitted;
   }
 
  private:
@@ -144,22 +145,32 @@ class BudgetSearch {
          name(variant_.dtype), limit, nearest, format_bytes(nearest), variant_.block_size < 128 ? 128 : 256);
   }
 
-  bool holds(const FrontierPoint& point, double& value) const {
-    value = budget_.max_kl ? loss_->divergence(at(point)) : loss_->retention(at(point));
-    return budget_.max_kl ? value <= *budget_.max_kl : value >= *budget_.min_retention;
+  // What of the limits a choice misses, and by what; empty: it holds them.
+  std::string missed(const FrontierPoint& point) {
+    const Variant variant = at(point);
+    if (budget_.max_kl) {
+      const double kl = loss_->divergence(variant);
+      tried_.push_back({payload_bytes(plan(variant)), point.cost, kl});
+      if (!(kl <= *budget_.max_kl)) return fmt::format("--max-kl {:g}: the nearest is {:.4g}", *budget_.max_kl, kl);
+    }
+    if (budget_.min_retention) {
+      const double retention = loss_->retention(variant);
+      if (!(retention >= *budget_.min_retention)) {
+        return fmt::format("--min-retention {:g}: the nearest is {:.4g}", *budget_.min_retention, retention);
+      }
+    }
+    return {};
   }
+  bool holds(const FrontierPoint& point) { return missed(point).empty(); }
 
-  // The smallest choice that, measured, holds the limit, as far as losses fall with bytes: bisection over the frontier,
+  // The smallest choice that, measured, holds the limits, as far as losses fall with bytes: bisection over the frontier,
   // beginning with what the costs promise, then between its points.
   FrontierPoint within_loss() {
-    double value = 0;
     progress_.begin("measure choices", 0, ProgressUnit::kItems);
-    if (!holds(frontier_.back(), value)) {
-      fail("{}: nothing holds {} {:g}: the nearest is {:.4g}, all weights in eight bits ({})", name(variant_.dtype),
-           budget_.max_kl ? "--budget-kl" : "--budget-retention",
-           budget_.max_kl ? *budget_.max_kl : *budget_.min_retention, value, format_bytes(about(frontier_.back())));
+    if (const std::string least = missed(frontier_.back()); !least.empty()) {
+      fail("{}: nothing holds {}, all weights in eight bits ({})", name(variant_.dtype), least, format_bytes(about(frontier_.back())));
     }
-    if (holds(frontier_.front(), value)) return frontier_.front();
+    if (holds(frontier_.front())) return frontier_.front();
     std::size_t bad = 0, good = frontier_.size() - 1, next = good / 2;
     if (budget_.max_kl) {
       const FrontierPoint* promised = within_cost(frontier_, *budget_.max_kl);
@@ -167,7 +178,7 @@ class BudgetSearch {
     }
     while (good - bad > 1) {
       next = std::clamp(next, bad + 1, good - 1);
-      (holds(frontier_[next], value) ? good : bad) = next;
+      (holds(frontier_[next]) ? good : bad) = next;
       next = (bad + good) / 2;
     }
     FrontierPoint best = frontier_[good];
@@ -175,7 +186,7 @@ class BudgetSearch {
     while (best.bytes - low > about(best) / 100) {
       const std::optional<FrontierPoint> between = best_within(options_, (low + best.bytes) / 2);
       if (!between || between->bytes <= low) break;
-      if (holds(*between, value)) {
+      if (holds(*between)) {
         best = *between;
       } else {
         low = (low + best.bytes) / 2;
@@ -184,15 +195,26 @@ class BudgetSearch {
     return best;
   }
 
-  std::string cost(double value) const {
-    return loss_ ? fmt::format("{} {:.4g}", budget_.max_kl ? "KL" : "divergence", value) : fmt::format("noise {:.4g}", value);
+  std::string unit() const { return !loss_ ? "noise" : budget_.max_kl ? "KL" : "divergence"; }
+
+  BudgetFrontier seen(const FrontierPoint& chosen) const {
+    constexpr std::size_t kPoints = 64;  // that are told of
+    BudgetFrontier frontier{std::string(name(variant_.dtype)), unit(), {}, tried_, {bytes_of(chosen), chosen.cost, {}}};
+    if (loss_) frontier.chosen.measured = loss_->divergence(at(chosen));
+    const std::size_t count = std::min(kPoints, frontier_.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      const FrontierPoint& point = frontier_[count == 1 ? 0 : i * (frontier_.size() - 1) / (count - 1)];
+      frontier.points.push_back({bytes_of(point), point.cost, {}});
+    }
+    std::ranges::sort(frontier.tried, {}, &BudgetFrontier::Point::bytes);
+    return frontier;
   }
 
-  std::string summary(const FrontierPoint& point) const {
+  std::string summary(const FrontierPoint& point, const BudgetFrontier::Point& chosen) const {
     const auto many = std::ranges::count_if(point.chosen, [](std::size_t option) { return option != 0; });
-    std::string text = fmt::format("{}: {} of {} weights in eight bits, {} bytes, expected {}", name(variant_.dtype), many,
-                                   weights_.size(), bytes_of(point), cost(point.cost));
-    if (loss_) text += fmt::format(", measured {:.4g}", loss_->divergence(at(point)));
+    std::string text = fmt::format("{}: {} of {} weights in eight bits, {} bytes, expected {} {:.4g}", name(variant_.dtype), many,
+                                   weights_.size(), chosen.bytes, unit(), chosen.expected);
+    if (chosen.measured) text += fmt::format(", measured {:.4g}", *chosen.measured);
     return text;
   }
 
@@ -220,12 +242,13 @@ class BudgetSearch {
   std::vector<std::vector<StorageOption>> options_;  // of each of them: four bits, eight bits
   std::vector<FrontierPoint> frontier_;
   std::int64_t base_bytes_ = 0;
+  std::vector<BudgetFrontier::Point> tried_;
 };
 
 }  // namespace
 
-std::vector<std::string> fit_budget(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
-                                    const Measurements& measured, Variant& variant, Progress& progress) {
+FittedBudget fit_budget(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, const Measurements& measured,
+                        Variant& variant, Progress& progress) {
   BANTAM_ASSERT(recipe.budget);
   return BudgetSearch(recipe, checkpoint, model, measured, variant, progress).run();
 }

@@ -10,10 +10,11 @@
 #include "pipeline/evaluate/evaluation_task.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
+#include "pipeline/report/budget_frontier.h"
 
 namespace bantam {
 
-// What a 4-bit variant may take or lose; exactly one of the three.
+// What a 4-bit variant may take, or may lose; every loss that is given must be held, and a size comes alone.
 struct Budget {
   std::optional<std::int64_t> max_bytes;  // of session file and shards
   std::optional<double> max_kl;           // mean divergence of the outputs
@@ -32,9 +33,13 @@ struct Budget {
 // four. max_bytes is then a knapsack, and exact: choices are laid out before they are taken. max_kl and min_retention are
 // held by measuring: bisection over storage_frontier(), then between its points.
 //
-// Returns notes: what was chosen, what it was measured to lose, and the frontier. Error when nothing meets the budget, with
-// the nearest that can.
-std::vector<std::string> fit_budget(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
-                                    const Measurements& measured, Variant& variant, Progress& progress);
+// Returns what was chosen, what it was measured to lose, and the frontier. Error when nothing meets the budget, with the
+// nearest that can.
+struct FittedBudget {
+  BudgetFrontier frontier;
+  std::vector<std::string> notes;
+};
+FittedBudget fit_budget(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, const Measurements& measured,
+                        Variant& variant, Progress& progress);
 
 }  // namespace bantam

@@ -138,7 +138,7 @@ double OutputLoss::of(const Variant& variant) const {
 }
 
 double OutputLoss::retention(const Variant& variant) const {
-  if (state_->task->metric().empty()) fail("retention needs labelled examples");
+  if (state_->task->metric().empty()) fail("bits for --min-retention are chosen by labelled examples; --max-kl needs no labels, and --fixed-bits only judges");
   const double score = state_->measure(state_->open(variant), 0, true).score, reference = state_->reference.score;
   return state_->task->lower_is_better() ? reference / score : score / reference;
 }

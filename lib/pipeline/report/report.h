@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "calibrate/metrics/token_agreement.h"
+#include "pipeline/report/budget_frontier.h"
 
 namespace bantam {
 
@@ -76,6 +77,7 @@ struct Report {
   std::optional<Estimate> reference_score;
   std::vector<VariantReport> variants;
   std::vector<Gate> gates;
+  std::vector<BudgetFrontier> frontiers;  // of variants whose bits a budget chose
   std::vector<std::string> notes;
 };
 
@@ -85,7 +87,7 @@ std::string report_json(const Report& report);
 Report read_report(const std::string& path);
 // GitHub-flavoured, for a CI job's summary.
 std::string report_markdown(const Report& report);
-// One self-contained page: table, size against retention, per-layer SQNR, KL histogram. No script, no outside resource.
+// One self-contained page: table, size against retention, frontiers of budgets, per-layer SQNR, KL histogram. No script, no outside resource.
 std::string report_html(const Report& report);
 
 }  // namespace bantam

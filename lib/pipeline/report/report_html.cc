@@ -33,7 +33,7 @@ ul{margin:.5rem 0 .25rem;padding-left:1.2rem}.passed{color:var(--good)}.missed{c
 .s0{--c:var(--s0)}.s1{--c:var(--s1)}.s2{--c:var(--s2)}.s3{--c:var(--s3)}.s4{--c:var(--s4)}.s5{--c:var(--s5)}.s6{--c:var(--s6)}
 svg{width:100%;min-width:520px;height:auto;display:block}svg text{fill:var(--soft);font:12px system-ui,sans-serif}svg .axis{fill:var(--ink);font-size:13px}
 svg .name{fill:var(--c);font-weight:600;paint-order:stroke;stroke:var(--card);stroke-width:3px;stroke-linejoin:round}svg .tick{font-size:11px}
-circle{fill:var(--c);stroke:var(--card);stroke-width:1.2}.line,.area,.whisker,.leader{stroke:var(--c)}.grid{stroke:var(--grid)}
+circle{fill:var(--c);stroke:var(--card);stroke-width:1.2}circle.ring{fill:none;stroke:var(--c);stroke-width:2}.line,.area,.whisker,.leader{stroke:var(--c)}.grid{stroke:var(--grid)}
 .reference{stroke:var(--soft);stroke-dasharray:5 4}.line{fill:none;stroke-width:2;stroke-linejoin:round}.d1{stroke-dasharray:7 4}.d2{stroke-dasharray:2 3}
 .area{fill:var(--c);stroke-width:1.6;fill-opacity:.18}.whisker{stroke-width:2;opacity:.55}.leader{opacity:.7}.tip{fill:transparent}.tip:hover{fill:var(--ink);fill-opacity:.07}
 .legend{display:flex;flex-wrap:wrap;gap:.35rem 1.1rem;font-size:.9rem;margin-top:.5rem}.legend svg{display:inline-block;width:26px;min-width:0;margin-right:.45em;vertical-align:middle}
@@ -113,6 +113,21 @@ std::string worst_layer(const VariantReport& variant) {
   return text.empty() ? text : fmt::format("<li><b>{}</b>: {}</li>", escape_html(variant.dtype), text);
 }
 
+std::string frontier_charts(const Report& report) {
+  std::string html;
+  for (const BudgetFrontier& frontier : report.frontiers) {
+    const bool measured = frontier.chosen.measured.has_value();
+    const std::string unit = frontier.unit == "noise" ? "noise of the weights: no examples were given" : "mean " + frontier.unit + " of the outputs";
+    html += section("Bits within the budget, " + frontier.dtype,
+                    fmt::format("What four or eight bits for each weight were expected to lose ({}), added up from each weight's sensitivity. "
+                                "The large dot is the choice{}{}",
+                                unit, measured ? ", as measured on the examples" : ", also an estimate",
+                                frontier.tried.empty() ? "." : "; rings are choices that were measured on the way to it."),
+                    frontier_chart(frontier));
+  }
+  return html;
+}
+
 std::string layer_chart(const Report& report) {
   const auto longest = std::ranges::max_element(report.variants, {}, [](const VariantReport& v) { return v.layers.size(); });
   if (longest == report.variants.end() || longest->layers.empty()) return {};
@@ -177,7 +192,7 @@ std::string report_html(const Report& report) {
   std::string about = "Reference: " + report.reference + ".";
   if (report.reference_score) about += fmt::format(" Its {} is {}.", report.metric, format_estimate(*report.reference_score));
   html += section("Variants", about, table(report));
-  html += gates(report) + size_chart(report) + layer_chart(report) + kl_chart(report);
+  html += gates(report) + size_chart(report) + frontier_charts(report) + layer_chart(report) + kl_chart(report);
   std::string notes;
   for (const std::string& note : report.notes) notes += "<li>" + escape_html(note) + "</li>";
   if (!notes.empty()) html += section("Notes", "What the reader should know.", "<ul>" + notes + "</ul>");

@@ -157,6 +157,8 @@ std::string report_json(const Report& report) {
     json["gates"].push_back({{"name", gate.name}, {"dtype", gate.dtype}, {"limit", gate.limit}, {"value", finite_or_null(gate.value)},
                              {"verdict", std::string(verdict_name(gate.verdict))}, {"text", gate.text}});
   }
+  if (!report.frontiers.empty()) json["frontiers"] = Json::array();
+  for (const BudgetFrontier& frontier : report.frontiers) json["frontiers"].push_back(frontier_json(frontier));
   return to_pretty_json(json);
 }
 
@@ -188,6 +190,7 @@ Report read_report(const std::string& path) {
         report.gates.push_back({gate.at("name").get<std::string>(), gate.at("dtype").get<std::string>(), gate.at("limit").get<double>(),
                                 read_number(gate.at("value")), read_verdict(gate.at("verdict").get<std::string>()), gate.at("text").get<std::string>()});
       }
+      for (const Json& frontier : json.value("frontiers", Json::array())) report.frontiers.push_back(read_frontier(frontier));
       return report;
     } catch (const Json::exception& error) {
       fail("is not a complete report: {}", error.what());

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/units.h"
 #include "pipeline/report/report.h"
 #include "pipeline/report/report_rows.h"
@@ -15,6 +17,21 @@ std::string escape(const std::string& text) {
     result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   }
   return result;
+}
+
+// A few of a frontier's points, and the chosen one among them.
+std::vector<BudgetFrontier::Point> shown(const BudgetFrontier& frontier) {
+  constexpr std::size_t kRows = 8;
+  std::vector<BudgetFrontier::Point> points;
+  const std::size_t count = std::min(kRows, frontier.points.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const BudgetFrontier::Point& point = frontier.points[count == 1 ? 0 : i * (frontier.points.size() - 1) / (count - 1)];
+    // The chosen one takes the place of its own estimate.
+    if (point.expected != frontier.chosen.expected) points.push_back(point);
+  }
+  points.push_back(frontier.chosen);
+  std::ranges::sort(points, {}, &BudgetFrontier::Point::bytes);
+  return points;
 }
 
 }  // namespace
@@ -37,6 +54,14 @@ std::string report_markdown(const Report& report) {
   for (const Gate& gate : report.gates) {
     const char* mark = gate.verdict == Gate::Verdict::kPassed ? "✅" : gate.verdict == Gate::Verdict::kMissed ? "❌" : "❔";
     text += fmt::format("- {} {}\n", mark, escape(gate.text));
+  }
+  for (const BudgetFrontier& frontier : report.frontiers) {
+    text += fmt::format("\n### Bits within the budget, {}\n\n| bytes | expected {} | measured |\n|--:|--:|--:|\n", frontier.dtype, frontier.unit);
+    for (const BudgetFrontier::Point& point : shown(frontier)) {
+      const bool chosen = point.bytes == frontier.chosen.bytes && point.expected == frontier.chosen.expected;
+      text += fmt::format("| {}{} | {:.4g} | {} |\n", format_count(point.bytes), chosen ? ", chosen" : "", point.expected,
+                          point.measured ? fmt::format("{:.4g}", *point.measured) : "");
+    }
   }
   for (const std::string& note : report.notes) text += "\n> " + escape(note) + "\n";
   return text;
