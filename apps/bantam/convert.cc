@@ -46,6 +46,8 @@ struct Arguments {
   std::vector<std::string> keep;
   std::vector<std::string> keep_roles;
   std::optional<std::string> prune_heads;
+  std::optional<double> sparsity;
+  std::optional<std::string> sparsity_method;
   std::optional<std::string> target;
   std::optional<std::string> ops;
   std::vector<std::string> compress;
@@ -112,6 +114,11 @@ Recipe make_recipe(const Arguments& arguments) {
   if (!arguments.compress.empty()) recipe.compress = arguments.compress;
   if (arguments.no_canonical) recipe.canonical = false;
   if (arguments.prune_heads) set_prune_heads(*arguments.prune_heads, recipe);
+  if (arguments.sparsity) recipe.sparsity = {*arguments.sparsity, arguments.calibration.texts ? SparsityMethod::kWanda : SparsityMethod::kMagnitude};
+  if (arguments.sparsity_method) {
+    if (!recipe.sparsity) fail_usage("--sparsity-method says how --sparsity SHARE chooses; there is no share");
+    choose(sparsity_methods(), arguments.sparsity_method, recipe.sparsity->method);
+  }
   recipe.allow_nonfinite |= arguments.allow_nonfinite;
   recipe.hash_source |= arguments.hash_source;
   recipe.page |= arguments.page;
@@ -254,6 +261,11 @@ Action declare(Options& options) {
   options.add("--prune-heads SHARE", arguments->prune_heads,
               "Leave out this share of the attention heads (0.2): those whose absence changes the answers to --calibrate's texts "
               "least. Or a list, LAYER:HEAD,HEAD;LAYER:HEAD. Of decoders a head is a group of keys, as many in every layer.");
+  options.add("--sparsity SHARE", arguments->sparsity,
+              "Set this share of every linear's weights to zero (0.2 to 0.3 is bearable). Files stay as large; compressed ones shrink a "
+              "little (docs/quality.md has how much, and at what loss).");
+  options.add("--sparsity-method METHOD", arguments->sparsity_method,
+              "Which weights become zero. Default: wanda with --calibrate, else magnitude.", {.choices = word_choices(sparsity_methods())});
   declare_calibration(options, arguments->calibration);
   declare_budget(options, arguments->budget);
   options.group("Bundle");

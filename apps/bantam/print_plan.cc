@@ -49,6 +49,17 @@ std::string tensors_table(const Plan& plan) {
   return table.text();
 }
 
+// What a run holds before it writes: only the writing streams.
+std::string measuring(const Plan& plan) {
+  const Recipe& recipe = plan.recipe;
+  const bool runs = recipe.calibrate || recipe.budget || recipe.goal;
+  if (!runs && recipe.stats.empty()) return {};
+  std::string text = " while weights are written";
+  if (runs) text += fmt::format("; before, the float model runs ({} of weights, and its activations)", format_bytes(4 * parameter_count(plan)));
+  if (recipe.calibrate || !recipe.stats.empty()) text += fmt::format("; of statistics at most {} are kept (--stats-memory)", format_bytes(recipe.stats_memory));
+  return text;
+}
+
 }  // namespace
 
 std::string describe_plan(const Plan& plan) {
@@ -65,7 +76,8 @@ std::string describe_plan(const Plan& plan) {
   files.add_row({"total", format_count(total), exact ? "" : "at most"});
   text += files.text() + "\n";
   text += describe_forecasts(forecasts(plan)) + "\n";
-  text += fmt::format("Peak memory at most {} with {} threads. Nothing was written.\n", format_bytes(memory_bound(plan)), plan.recipe.threads);
+  text += fmt::format("Peak memory at most {} with {} threads{}. Nothing was written.\n", format_bytes(memory_bound(plan)), plan.recipe.threads,
+                      measuring(plan));
   bool half = false;
   for (const PlannedVariant& variant : plan.variants) half |= info(variant.variant.dtype).half;
   if (half) text += "Float16 variants assume that every weight is within float16's range; the run measures it first.\n";

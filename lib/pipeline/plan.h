@@ -83,7 +83,7 @@ std::int64_t parameter_count(const Plan& plan);
 std::vector<PlannedFile> planned_files(const Plan& plan);
 // What each variant will take in a browser, in the order of variants.
 std::vector<Forecast> forecasts(const Plan& plan);
-// Upper bound of heap memory while the plan runs, in bytes.
+// Upper bound of heap memory while weights are written, in bytes. What runs the float model before that needs it in memory.
 std::int64_t memory_bound(const Plan& plan);
 
 // Every tensor, its dtype before and after, every file, peak memory, as JSON text: what --dry-run --json prints.

@@ -38,6 +38,10 @@ constexpr std::array<Word<OpsStyle>, 2> kOpsStyles = {{
     {OpsStyle::kFused, "fused", "what onnxruntime has fast kernels for (default)"},
     {OpsStyle::kStandard, "standard", "ONNX's own operators alone (opset 21), for other runtimes; slower"},
 }};
+constexpr Word<SparsityMethod> kSparsityMethods[] = {
+    {SparsityMethod::kMagnitude, "magnitude", "the smallest of each row"},
+    {SparsityMethod::kWanda, "wanda", "those that change the row's output least on --calibrate's texts: size times what they meet"},
+};
 
 template <typename T>
 std::string_view name_in(std::span<const Word<T>> words, T value) {
@@ -117,6 +121,10 @@ void apply_recipe(const Json& json, Recipe& recipe) {
     const Json& heads = json["prune_heads"];
     set_prune_heads(heads.is_string() ? heads.get<std::string>() : heads.dump(), recipe);
   }
+  if (json.contains("sparsity")) {
+    const Json& sparsity = json["sparsity"];
+    recipe.sparsity = {sparsity["share"].get<double>(), value_in(sparsity_methods(), sparsity["method"].get<std::string>())};
+  }
   if (json.contains("variants")) {
     recipe.variants.clear();
     for (const Json& variant : json["variants"]) recipe.variants.push_back(read_variant(variant));
@@ -144,6 +152,8 @@ Json rule_json(const Rule& rule) {
 
 std::span<const Word<Target>> targets() { return kTargets; }
 std::span<const Word<OpsStyle>> ops_styles() { return kOpsStyles; }
+std::span<const Word<SparsityMethod>> sparsity_methods() { return kSparsityMethods; }
+std::string_view name(SparsityMethod method) { return name_in(sparsity_methods(), method); }
 std::string_view name(Target target) { return name_in(targets(), target); }
 std::string_view name(OpsStyle ops) { return name_in(ops_styles(), ops); }
 
@@ -194,6 +204,7 @@ Json recipe_json(const Recipe& recipe) {
   } else if (recipe.prune_fraction) {
     json["prune_heads"] = *recipe.prune_fraction;
   }
+  if (recipe.sparsity) json["sparsity"] = {{"share", recipe.sparsity->share}, {"method", std::string(name(recipe.sparsity->method))}};
   return json;
 }
 
@@ -226,10 +237,28 @@ void check_smooth(const Variant& variant) {
 
 }  // namespace
 
+void check_sparsity(const Recipe& recipe) {
+  const auto [share, method] = *recipe.sparsity;
+  if (!(share > 0 && share < 1)) fail_usage("sparsity {:g}: a share of the weights between 0 and 1 was expected", share);
+  if (method == SparsityMethod::kWanda && !recipe.calibrate) {
+    fail_usage("sparsity by wanda needs texts (--calibrate FILE); magnitude needs none");
+  }
+  if (!recipe.stats.empty()) {
+    fail_usage("sparsity and --stats: the statistics are of the model before weights left it; --calibrate FILE makes new ones");
+  }
+  for (const Variant& variant : recipe.variants) {
+    if (variant.method == Method::kGptq) {
+      fail_usage("{}: gptq passes errors on to the weights that sparsity left out, which then are zero no more; weighted keeps them",
+                 name(variant.dtype));
+    }
+  }
+}
+
 void check_recipe(const Recipe& recipe) {
   if (recipe.source.empty()) fail_usage("no source: name a checkpoint folder or a hub id");
   if (recipe.variants.empty()) fail_usage("no dtype: name at least one with --dtype");
   if (!recipe.stats.empty() && recipe.calibrate) fail_usage("--stats and --calibrate: one of them is enough");
+  if (recipe.sparsity) check_sparsity(recipe);
   if (recipe.prune_fraction && !recipe.calibrate) {
     fail_usage("--prune-heads {}: which heads leave is measured on texts (--calibrate FILE); or name them (0:1,3;2:0)",
                *recipe.prune_fraction);

@@ -37,6 +37,16 @@ std::string_view name(Target target);
 std::string_view name(OpsStyle ops);
 
 // Everything that determines a bundle. The same recipe, source and version give the same bytes.
+// Which weights are left out of a row: those that are smallest, or that matter least on calibration's texts.
+enum class SparsityMethod : std::uint8_t { kMagnitude, kWanda };
+std::span<const Word<SparsityMethod>> sparsity_methods();
+std::string_view name(SparsityMethod method);
+
+struct Sparsity {
+  double share = 0;  // of every row's weights, above 0 and below 1
+  SparsityMethod method = SparsityMethod::kMagnitude;
+};
+
 struct Recipe {
   std::string source;            // folder or hub id
   std::string adapter;           // a LoRA adapter to merge into it: folder or hub id; empty: none
@@ -53,6 +63,7 @@ struct Recipe {
   // Heads that leave: a share of all that calibration chooses, or a list.
   std::optional<double> prune_fraction;
   HeadPruning prune_list;
+  std::optional<Sparsity> sparsity;  // weights that are set to zero (pipeline/prune/leave_weights_out.h)
   // Tables that a variant would store in more bytes are split by rows (pipeline/split_tables.h); 0: none is.
   std::int64_t binding_bytes = std::int64_t{128} << 20;
   bool page = false;  // write index.html, a page that runs the model

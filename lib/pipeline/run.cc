@@ -20,6 +20,7 @@
 #include "pipeline/digest_files.h"
 #include "pipeline/measure.h"
 #include "pipeline/model_card.h"
+#include "pipeline/prune/leave_weights_out.h"
 #include "pipeline/prune/prune_heads.h"
 #include "pipeline/report/write_report.h"
 #include "pipeline/split_tables.h"
@@ -281,6 +282,13 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   ModelGraph model = build_model(checkpoint, recipe.task);
   if (recipe.prune_fraction || recipe.prune_list.count() > 0) {
     model = leave_heads_out(recipe, checkpoint, std::move(model), measure_weights, progress);
+  }
+  if (recipe.sparsity) {
+    leave_weights_out(recipe, checkpoint, model, measure_weights, progress);
+    // GPTQ, the default with statistics, would fill the zeros again.
+    for (Variant& variant : recipe.variants) {
+      if (has_four_bits(variant.dtype) && !variant.method && recipe.calibrate) variant.method = Method::kWeighted;
+    }
   }
   if (recipe.binding_bytes > 0) {
     split_tables(model.graph, widest_element(recipe), recipe.binding_bytes, model.notes);

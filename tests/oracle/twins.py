@@ -5,7 +5,9 @@ Of fixtures of every family that has channels to rescale, and of a trained encod
 1. a twin by powers of two gives byte-identical graphs and weight shards in every dtype, and does not with --no-canonical;
 2. the float32 graph gives what it gives without --no-canonical, to the last bit but for the order of nothing: at most 1e-6;
 3. that float32 rule holds for every decoder and some encoders besides;
-4. a twin by random factors is as far from float32, in every quantized dtype, as the checkpoint itself is.
+4. a twin by random factors is as far from float32, in every quantized dtype, as the checkpoint itself is;
+5. what calibration decides (AWQ's and SmoothQuant's factors, GPTQ's codes, static ranges, weights that are left out) is the
+   same for a twin by powers of two.
 """
 import os
 import pathlib
@@ -113,6 +115,37 @@ def check_exactness(bantam, name, folder):
             yield f"q8 is {error:.2g} from fp32, {plain:.2g} with --no-canonical"
 
 
+CALIBRATED = {
+    "awq": ("-d", "q4,q4f16", "--method", "awq"),
+    "gptq": ("-d", "q4,q4f16", "--method", "gptq"),
+    "smooth": ("-d", "q8,int8", "--smooth", "0.5"),
+    "static": ("-d", "q8", "--static"),
+    "smooth static": ("-d", "q8", "--smooth", "0.75", "--static"),
+    "wanda": ("-d", "fp32,q8,q4", "--sparsity", "0.25"),
+    "magnitude": ("-d", "fp32,q4", "--sparsity", "0.25", "--sparsity-method", "magnitude"),
+}
+
+
+def check_calibrated(bantam, folder):
+    source = ROOT / "testdata/tiny-llama"
+    texts = folder / "texts.txt"
+    lines = (ROOT / "testdata/sentences.tsv").read_text().splitlines()[1:41]
+    texts.write_text("\n".join(line.split("\t")[0] for line in lines) + "\n")
+    assert make_twin(source, folder / "two", "two") > 0
+    for name, options in CALIBRATED.items():
+        files = {}
+        for kind, path in (("itself", source), ("two", folder / "two")):
+            bundle = folder / f"{name}-{kind}"
+            subprocess.run([bantam, "convert", str(path), "-o", str(bundle), "--quiet", "--calibrate", str(texts), *options], check=True,
+                           stdout=subprocess.DEVNULL)
+            files[kind] = model_files(bundle)
+        if files["itself"].keys() != files["two"].keys():
+            yield f"{name}: other files"
+        for file, data in files["itself"].items():
+            if files["two"].get(file) != data:
+                yield f"{name}: {file} of the twin by powers of two differs"
+
+
 def main():
     bantam = os.environ.get("BANTAM", str(ROOT / "build/release/apps/bantam/bantam"))
     failed = 0
@@ -122,6 +155,10 @@ def main():
             for problem in check(bantam, name, pathlib.Path(folder)):
                 failed += 1
                 print(f"  FAILED: {problem}")
+    with tempfile.TemporaryDirectory() as folder:
+        problems = list(check_calibrated(bantam, pathlib.Path(folder)))
+        failed += len(problems)
+        print("calibrated", *(problems or ["the same for the twin"]), sep=": ", flush=True)
     rest = [path.name for path in sorted(FIXTURES.iterdir()) if "text-generation" in path.name and path.name not in NAMES]
     for name in [] if sys.argv[1:] else rest + ["mobilebert-fill-mask", "distilbert-fill-mask", "albert-fill-mask", "mpnet-fill-mask"]:
         with tempfile.TemporaryDirectory() as folder:

@@ -14,8 +14,6 @@
 namespace bantam {
 namespace {
 
-// Whether a variant has blocks, whose codes and scales calibration can choose better.
-
 // What the variants want to know: what they cannot do without, and what makes them better where it is at hand.
 Collected wanted(const Recipe& recipe) {
   Collected collected;
@@ -125,6 +123,10 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
   if (file && (collect.moments || collect.hessians) && (asked || file->info().collected.moments)) {
     measured.statistics = measured_statistics(std::move(*file));
   }
+}
+
+StatisticsPtr measure_inputs(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, Progress& progress) {
+  return measured_statistics(calibrate_here(recipe, checkpoint, model, {.moments = true}, progress));
 }
 
 void measure_smoothed_ranges(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,

@@ -13,6 +13,9 @@ namespace bantam {
 void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
                          Measurements& measured, Progress& progress);
 
+// What the linears of `model` read, by running it over the texts of recipe.calibrate: second moments only.
+StatisticsPtr measure_inputs(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, Progress& progress);
+
 // Adds the ranges of static variants that are smoothed (measured.foldings), by running the smoothed model over
 // recipe.calibrate. The other arguments are those of measure_activations().
 void measure_smoothed_ranges(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
