@@ -51,11 +51,11 @@ class Budgets(ConvertCase):
             self.assertIn("measured", note)
             self.assertTrue(any("frontier" in note for note in manifest["notes"]))
             frontier = self.frontier(manifest)
-            self.assertEqual((frontier["dtype"], frontier["unit"], frontier["tried"]), ("q4", "divergence", []))
+            self.assertEqual((frontier["dtype"], frontier["unit"], frontier["tried"]), ("q4", "KL", []))
             self.assertLess(abs(frontier["points"][0]["bytes"] - small), 256)
             self.assertLess(abs(frontier["points"][-1]["bytes"] - large), 256)
             expected.append(frontier["chosen"]["expected"])
-            self.assertEqual(f"{expected[-1]:.4g}", note.split("expected divergence ")[1].split(",")[0])
+            self.assertEqual(f"{expected[-1]:.4g}", note.split("expected KL ")[1].split(",")[0])
         self.assertEqual(expected, sorted(expected, reverse=True))
         self.assertLess(expected[-1], 0.1 * expected[0])
         # The manifest's recipe says which weight has how many bits: nothing needs to be measured again.
@@ -91,6 +91,16 @@ class Budgets(ConvertCase):
                     self.assertGreater(tried["measured"], limit)
             sizes.append(manifest["variants"][0]["bytes"])
         self.assertLess(sizes[0], sizes[1])
+
+    def test_what_holds_on_all_examples_passes_the_gate(self):
+        texts = self.write_texts("many.tsv", SENTENCES[:200])  # more than sensitivity is measured on
+        out, manifest = self.convert("gate", "-d", "q4", "--evaluate", texts, "--max-kl", "3e-4")
+        report = json.loads((out / "report.json").read_text())
+        [gate] = [gate for gate in report["gates"] if gate["name"] == "--max-kl"]
+        self.assertEqual(gate["verdict"], "passed")
+        self.assertGreater(report["samples"], 100)
+        measured = self.frontier(manifest)["chosen"]["measured"]
+        self.assertAlmostEqual(measured / report["variants"][0]["kl_mean"], 1, delta=0.01)
 
     def test_a_share_of_the_score_is_held_and_judged(self):
         out, manifest = self.convert("retention", "-d", "q4", "--evaluate", self.texts, "--min-retention", "0.99", "--max-kl", "1e-3")

@@ -41,7 +41,8 @@ class BudgetSearch {
     }
     if (weights_.empty()) fail("{}: no weight could have four bits or eight", name(variant.dtype));
     if (!budget_.data) return;
-    OutputLossOptions options{*budget_.data, kTokens, budget_.min_retention.has_value()};
+    // A limit is held on all examples, as a gate will judge it.
+    const OutputLossOptions options{*budget_.data, kTokens, budget_.min_retention.has_value(), budget_.max_kl.has_value()};
     loss_ = std::make_unique<OutputLoss>(recipe, checkpoint, model, Calibrated{measured.statistics, factors_}, options);
   }
 
@@ -117,7 +118,7 @@ class BudgetSearch {
     for (std::size_t i = 0; i < weights_.size(); ++i) noise[weight(i).role] += options_[i][0].cost;
     progress_.begin("weigh roles", std::ssize(noise), ProgressUnit::kItems);
     for (const auto& [role, sum] : noise) {
-      const double divergence = std::max(loss_->divergence(alone(role)), 0.0);
+      const double divergence = std::max(loss_->divergence(alone(role), loss_->quick()), 0.0);
       for (std::size_t i = 0; i < weights_.size(); ++i) {
         if (weight(i).role != role) continue;
         for (StorageOption& option : options_[i]) option.cost *= sum > 0 ? divergence / sum : 0;
@@ -195,7 +196,7 @@ class BudgetSearch {
     return best;
   }
 
-  std::string unit() const { return !loss_ ? "noise" : budget_.max_kl ? "KL" : "divergence"; }
+  std::string unit() const { return !loss_ ? "noise" : loss_->is_kl() ? "KL" : "divergence"; }
 
   BudgetFrontier seen(const FrontierPoint& chosen) const {
     constexpr std::size_t kPoints = 64;  // that are told of

@@ -17,7 +17,7 @@ namespace bantam {
 // What a 4-bit variant may take, or may lose; every loss that is given must be held, and a size comes alone.
 struct Budget {
   std::optional<std::int64_t> max_bytes;  // of session file and shards
-  std::optional<double> max_kl;           // mean divergence of the outputs
+  std::optional<double> max_kl;           // mean divergence of the outputs, over all of data (as far as OutputLoss keeps them)
   std::optional<double> min_retention;    // share of the float model's score
   // Examples that sensitivity is measured on, and what is promised; without them only max_bytes, by noise alone.
   std::optional<EvaluationTaskOptions> data;

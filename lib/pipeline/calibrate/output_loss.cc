@@ -16,6 +16,7 @@ namespace bantam {
 namespace {
 
 constexpr std::size_t kKept = 64;       // examples whose outputs are compared
+constexpr std::int64_t kAllBytes = 256'000'000;  // of outputs, where all are asked for
 constexpr std::size_t kCompared = 300;  // the same where there is nothing to score by
 
 // The checkpoint's tokenizer where evaluation looks for it: in a folder.
@@ -52,9 +53,9 @@ struct OutputLoss::State {
         bundle{folder.path(), "", {}, checkpoint.config, graph.task},
         task(make_evaluation_task(bundle, graph.task, wanted.data)) {
     options.threads = recipe.threads;
-    std::size_t kept = std::min(task->data().examples.size(), task->metric().empty() ? kCompared : kKept);
-    if (wanted.tokens > 0) kept = std::min(kept, examples_of(wanted.tokens));
-    reference = measure(Session(model.graph, options), kept, wanted.scored);
+    quick = std::min(task->data().examples.size(), task->metric().empty() ? kCompared : kKept);
+    if (wanted.tokens > 0) quick = std::min(quick, examples_of(wanted.tokens));
+    reference = measure(Session(model.graph, options), quick, wanted.scored, wanted.all ? kAllBytes : 0);
   }
 
   // As many of the first examples as hold so many tokens.
@@ -71,13 +72,16 @@ struct OutputLoss::State {
     return Session(quantize(model.graph, variant, nothing, calibrated).graph, options);
   }
 
-  // Runs the first `kept` examples, or all of them where there is something to score.
-  Measured measure(const Session& session, std::size_t kept, bool score) const {
+  // Runs the first `kept` examples, or all of them where there is something to score. More are run and kept while all that
+  // is kept takes less than `bytes`.
+  Measured measure(const Session& session, std::size_t kept, bool score, std::int64_t bytes = 0) const {
     Measured measured;
     const bool scored = score && !task->metric().empty();
     const std::unique_ptr<Answers> answers = task->answers();
-    const std::size_t count = scored ? task->data().examples.size() : kept;
-    for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t count = scored || bytes > 0 ? task->data().examples.size() : kept;
+    std::int64_t held = 0;
+    bool full = bytes == 0;
+    for (std::size_t i = 0; i < count && (scored || i < kept || !full); ++i) {
       check_cancelled();
       const std::vector<Encoding> encodings = task->encode(i);
       std::vector<Tensors> outputs;
@@ -86,7 +90,9 @@ struct OutputLoss::State {
       }
       Rows rows = task->rows(encodings, outputs);
       if (scored) answers->add(i, encodings, outputs, rows);
-      if (i < kept) measured.rows.push_back(std::move(rows));
+      for (const std::vector<float>& row : rows) held += std::ssize(row) * static_cast<std::int64_t>(sizeof(float));
+      full |= held > bytes;
+      if (i < kept || !full) measured.rows.push_back(std::move(rows));
     }
     if (!scored) return measured;
     const Scored all = answers->scored();
@@ -116,6 +122,7 @@ struct OutputLoss::State {
   const BundleModel bundle;
   const EvaluationTaskPtr task;
   SessionOptions options;
+  std::size_t quick = 0;  // examples that are kept at least
   Measured reference;
 };
 
@@ -128,6 +135,10 @@ double OutputLoss::divergence(const Variant& variant, std::size_t examples) cons
   const std::size_t count = std::min(examples, state_->reference.rows.size());
   return state_->divergence(state_->measure(state_->open(variant), count, false));
 }
+
+bool OutputLoss::is_kl() const { return state_->task->distribution(); }
+
+std::size_t OutputLoss::quick() const { return state_->quick; }
 
 double OutputLoss::divergence(const Variant& variant) const { return divergence(variant, state_->reference.rows.size()); }
 

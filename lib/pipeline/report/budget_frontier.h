@@ -18,7 +18,7 @@ struct BudgetFrontier {
     std::optional<double> measured;  // on examples
   };
   std::string dtype;
-  std::string unit;           // what is lost: "KL", "divergence" (1 - cosine where outputs are no distributions), "noise"
+  std::string unit;           // what is lost: "KL", "divergence" (1 - cosine: outputs are no distributions), "noise" (of weights: no examples)
   std::vector<Point> points;  // on the convex hull, from the smallest on; losses fall
   std::vector<Point> tried;   // measured on the way to the choice, by bytes
   Point chosen;               // may lie beside the hull: the best within a size often does
