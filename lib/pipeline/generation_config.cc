@@ -18,15 +18,18 @@ constexpr std::array<std::string_view, 4> kLengths = {"max_length", "max_new_tok
 constexpr std::array<std::string_view, 5> kNumbers = {"temperature", "top_k", "top_p", "repetition_penalty",
                                                       "length_penalty"};
 
-void check_token(std::string_view key, const Json& value, std::int64_t vocabulary) {
+void check_token(std::string_view key, const Json& value, std::int64_t vocabulary, std::vector<std::string>& notes) {
   if (!value.is_number_integer()) fail("{}: {} where a token id was expected", key, value.dump());
   // Unsigned ones beyond int64 are large as well.
   if (value.is_number_unsigned() && value.get<std::uint64_t>() >= static_cast<std::uint64_t>(vocabulary)) {
-    fail("{}: {} is beyond the vocabulary of {} tokens", key, value.dump(), vocabulary);
+    const std::string text = fmt::format("{}: {} is beyond the vocabulary of {} tokens", key, value.dump(), vocabulary);
+    // GPT-2's default, which stays in files of models with a vocabulary of their own, and matters to empty prompts alone.
+    if (key != "bos_token_id") fail("{}", text);
+    notes.push_back("generation_config.json: " + text + "; a text of this model cannot begin with nothing");
   }
 }
 
-void check_object(const Json& json, std::int64_t vocabulary) {
+void check_object(const Json& json, std::int64_t vocabulary, std::vector<std::string>& notes) {
   if (!json.is_object()) fail("a JSON object was expected");
   const auto stated = [&](std::string_view key) -> const Json* {
     const auto found = json.find(std::string(key));
@@ -36,11 +39,11 @@ void check_object(const Json& json, std::int64_t vocabulary) {
     const Json* value = stated(key);
     if (value == nullptr) continue;
     if (!value->is_array()) {
-      check_token(key, *value, vocabulary);
+      check_token(key, *value, vocabulary, notes);
       continue;
     }
     if (value->empty()) fail("{}: an empty list of token ids", key);
-    for (const Json& token : *value) check_token(key, token, vocabulary);
+    for (const Json& token : *value) check_token(key, token, vocabulary, notes);
   }
   for (const std::string_view key : kLengths) {
     const Json* value = stated(key);
@@ -56,12 +59,12 @@ void check_object(const Json& json, std::int64_t vocabulary) {
 
 }  // namespace
 
-void check_generation_config(const Config& config, const SourceFiles& files) {
+void check_generation_config(const Config& config, const SourceFiles& files, std::vector<std::string>& notes) {
   const auto found = files.find("generation_config.json");
   if (found == files.end()) return;
   const Json json = read_json_file(found->second, {.max_bytes = 16 << 20, .max_depth = 64});
   const std::int64_t vocabulary = config.integer_or("vocab_size", std::int64_t{1} << 31, 1);
-  with_context(found->second.string(), [&] { check_object(json, vocabulary); });
+  with_context(found->second.string(), [&] { check_object(json, vocabulary, notes); });
 }
 
 }  // namespace bantam

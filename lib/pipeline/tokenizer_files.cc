@@ -31,7 +31,7 @@ class Collector {
 
   std::vector<SmallFile> collect() {
     copy_files();
-    check_generation_config(checkpoint_.config, files_);
+    check_generation_config(checkpoint_.config, files_, notes_);
     const Json stated = read_tokenizer_config(files_);
     const TokenizerSettings settings = read_tokenizer_settings(checkpoint_.config, stated, files_);
     if (files_.contains("tokenizer.json")) {

@@ -371,6 +371,8 @@ class Sealed(Case):
         bundle = convert(FIXTURES / "llama-text-generation", self.bundle.parent / "llama", "--dtype", "fp32,q4f16")
         edit_json(bundle, "generation_config.json", lambda config: config.update(eos_token_id=[2, 1 << 20]))
         self.found("generation", "generation_config.json", "eos_token_id is 1048576", bundle=bundle)
+        edit_json(bundle, "generation_config.json", lambda config: config.update(eos_token_id=2, bos_token_id=50256))
+        self.found("generation", "generation_config.json", "bos_token_id is 50256", severity="warning", bundle=bundle)
         edit_json(bundle, "generation_config.json", lambda config: config.update(eos_token_id="end"))
         self.found("generation", "generation_config.json", '"end" and not a token', bundle=bundle)
         edit_json(bundle, "config.json", lambda config: config["transformers.js_config"].pop("kv_cache_dtype"))

@@ -238,6 +238,7 @@ TEST(GenerationConfig, NamesTheKeyThatIsWrong) {
   EXPECT_TRUE(has_parts(error(R"({"max_new_tokens": -1})"), {"max_new_tokens", "-1"}));
   EXPECT_TRUE(has_parts(error(R"({"temperature": "hot"})"), {"temperature", "hot"}));
   for (const char* good : {R"({"eos_token_id": [1, 99], "pad_token_id": -1, "bos_token_id": null})",
+                           R"({"bos_token_id": 50256, "eos_token_id": 99})",
                            R"({"temperature": 0.7, "top_k": 20, "max_length": 1024, "transformers_version": "5"})"}) {
     folder.write("generation_config.json", good);
     EXPECT_TRUE(Collected(folder.path()).copied("generation_config.json")) << good;

@@ -19,6 +19,9 @@ void check_token(Verification& verification, std::string_view key, const Json& v
     return;
   } else if (!value.is_number_integer()) {
     verification.findings.error(kGeneration, "{} is {} and not a token", key, value.dump().substr(0, 60));
+  } else if (value.get<std::int64_t>() >= rows && key == "bos_token_id") {
+    verification.findings.warning(kGeneration, "{} is {}, and the vocabulary has {} tokens: no text can begin with nothing", key,
+                                  value.get<std::int64_t>(), rows);
   } else if (value.get<std::int64_t>() >= rows) {
     verification.findings.error(kGeneration, "{} is {}, and the vocabulary has {} tokens", key, value.get<std::int64_t>(), rows);
   }
