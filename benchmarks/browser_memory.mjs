@@ -10,6 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { peakOfBuffers } from '../tests/browser/support/buffers.js';
 import { bantam, packages } from '../tests/js/support/bundles.js';
 
 const { values: options, positionals: [bundle, ...asked] } = parseArgs({
@@ -70,21 +71,9 @@ async function measureBuffers(dtype, { prepare, load }) {
     const page = await browser.newPage();
     await page.goto(`${url}config.json`);
     await prepare(page);
-    const session = await browser.newBrowserCDPSession();
-    const events = [];
-    session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
-    await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: {
-      recordMode: 'recordAsMuchAsPossible', excludedCategories: ['*'], includedCategories: ['disabled-by-default-memory-infra'],
-      memoryDumpConfig: { triggers: [{ mode: 'background', type: 'periodic_interval', periodic_interval_ms: 10, min_time_between_dumps_ms: 10 }] },
-    } });
-    await load(page, dtype);
-    const complete = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
-    await session.send('Tracing.end');
-    await complete;
-    const sizes = events.map(({ args }) => args?.dumps?.allocators?.['partition_alloc/partitions/array_buffer']?.attrs?.size?.value)
-      .filter(Boolean).map((hex) => parseInt(hex, 16));
-    if (!sizes.length) throw new Error('no dump names array buffers');
-    return { peak: Math.max(...sizes), dumps: sizes.length };
+    const { peak, dumps } = await peakOfBuffers(browser, () => load(page, dtype));
+    if (!dumps) throw new Error('no dump names array buffers');
+    return { peak, dumps };
   } finally {
     await browser.close();
   }

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { launch, openPage, serveAll } from './support/browser.js';
 import { convert, readJson, testdata } from '../js/support/bundles.js';
 import { makeBig, manifestFiles } from './support/big.js';
+import { peakOfBuffers } from './support/buffers.js';
 import { distance } from './support/compare.js';
 import { runTensors } from './support/native.js';
 
@@ -120,6 +121,16 @@ test('a wrong bit on the disk is found and fetched again', LIMIT, async (t) => {
   assertWhole(await load(page, { dtype: 'q4' }), manifestFiles(folders.first, 'q4'));
   const { bytes } = server.taken('/bundle/onnx/');
   assert.ok(bytes > 0 && bytes <= 2 ** 20, `${bytes}`);
+});
+
+test('while it loads, pieces are in memory and not files', LIMIT, async (t) => {
+  const page = await fresh(t);
+  const { result, peak, dumps } = await peakOfBuffers(browser, () => load(page, { reads: false }));
+  assert.equal(result.error, undefined, result.error?.message);
+  assert.equal(result.last.loaded, total);
+  t.diagnostic(`${(peak / 2 ** 20).toFixed(1)} MiB in array buffers of ${(total / 2 ** 20).toFixed(1)} (${dumps} dumps)`);
+  assert.ok(dumps > 5 && peak > 0, 'there are dumps');
+  assert.ok(peak < 0.6 * total, `${peak} of ${total}`);
 });
 
 test('a piece that two files share is written once, and stays readable', LIMIT, async (t) => {

@@ -6,7 +6,7 @@ import { openStore } from '/web/store.mjs';
 const describe = (error) => ({ name: error.name, file: error.file, message: error.message });
 
 // Loads a variant and says how it went: the SHA-256 of every file, how long it took, what was told meanwhile.
-export async function load({ url, dtype, options = {}, abortAt }) {
+export async function load({ url, dtype, options = {}, abortAt, reads = true }) {
   const events = [];
   const abort = new AbortController();
   const start = performance.now();
@@ -22,7 +22,7 @@ export async function load({ url, dtype, options = {}, abortAt }) {
     await bundle.load(dtype);
     const ms = performance.now() - start;
     const digests = {};
-    for (const name of bundle.files(dtype)) {
+    for (const name of reads ? bundle.files(dtype) : []) {
       digests[name] = await sha256Hex(new Uint8Array(await (await bundle.blob(name)).arrayBuffer()));
     }
     return { digests, ms, storage: bundle.storage, first: events[0]?.all, last: events.at(-1)?.all, steady: isSteady(events), events: events.length };
