@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
@@ -44,6 +46,10 @@ Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits)
     return parse_json(text, limits);
   });
 }
+
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+double number_or_infinity(const Json& value) { return value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>(); }
 
 std::string to_pretty_json(const Json& value) {
   return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -20,6 +20,10 @@ Json parse_json(std::string_view text, const JsonLimits& limits = {});
 // The same for a file; errors name the path. A Git-LFS pointer in place of the file is recognised.
 Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {});
 
+// JSON has no infinity: what is not finite is written as null, and null is read as infinity.
+Json finite_or_null(double value);
+double number_or_infinity(const Json& value);
+
 // Two-space indented text with a final newline.
 std::string to_pretty_json(const Json& value);
 

@@ -96,20 +96,19 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
     file_list.push_back(std::move(entry));
   }
   Json json = {{"schema_version", 1},
-          {"tool", {{"name", "bantam"}, {"version", tool_version()}}},
-          {"model",
-           {{"family", plan.model.family},
-            {"task", std::string(name(plan.model.task))},
-            {"parameters", parameter_count(plan)},
-            {"default_dtype", std::string(name(plan.default_variant().variant.dtype))}}},
-          {"source", source_json(plan.checkpoint, source, adapter)},
-          {"recipe", recipe_json(plan.recipe)},
-          {"notes", plan.notes},
-          {"variants", std::move(variants)},
-          {"chunk_bytes", kDigestChunk},
-          {"files", std::move(file_list)}};
-  if (!plan.frontiers.empty()) json["frontiers"] = Json::array();
-  for (const BudgetFrontier& frontier : plan.frontiers) json["frontiers"].push_back(frontier_json(frontier));
+               {"tool", {{"name", "bantam"}, {"version", tool_version()}}},
+               {"model",
+                {{"family", plan.model.family},
+                 {"task", std::string(name(plan.model.task))},
+                 {"parameters", parameter_count(plan)},
+                 {"default_dtype", std::string(name(plan.default_variant().variant.dtype))}}},
+               {"source", source_json(plan.checkpoint, source, adapter)},
+               {"recipe", recipe_json(plan.recipe)},
+               {"notes", plan.notes},
+               {"variants", std::move(variants)},
+               {"chunk_bytes", kDigestChunk},
+               {"files", std::move(file_list)}};
+  if (!plan.frontiers.empty()) json["frontiers"] = frontiers_json(plan.frontiers);
   return json;
 }
 

@@ -16,7 +16,7 @@ class SparseSource final : public TensorSource {
  public:
   SparseSource(TensorSourcePtr source, TensorSourcePtr scored, std::vector<float> columns, double share)
       : source_(std::move(source)), scored_(std::move(scored)), columns_(std::move(columns)),
-        zeros_(static_cast<std::size_t>(std::floor(share * static_cast<double>(spec().width())))) {
+        zeros_(static_cast<std::size_t>(zeros_per_row(share, spec().width()))) {
     BANTAM_ASSERT(is_float(spec().dtype) && is_float(scored_->spec().dtype) && share >= 0 && share < 1 &&
                   scored_->spec().shape == spec().shape &&
                   (columns_.empty() || std::ssize(columns_) == spec().width()));
@@ -56,6 +56,10 @@ class SparseSource final : public TensorSource {
 };
 
 }  // namespace
+
+std::int64_t zeros_per_row(double share, std::int64_t width) {
+  return static_cast<std::int64_t>(std::floor(share * static_cast<double>(width)));
+}
 
 TensorSourcePtr make_sparse_source(TensorSourcePtr source, TensorSourcePtr scored, std::vector<float> columns, double share) {
   return std::make_shared<SparseSource>(std::move(source), std::move(scored), std::move(columns), share);

@@ -74,9 +74,13 @@ std::vector<float> factors(const Config& values, std::string_view key, std::size
 }
 
 // Phi-3's file states the trained length beside the parameters, and that goes first.
-void stretch_longrope(const Config& config, const Config& values, const std::vector<float>& powers, Rope& rope) {
+std::int64_t trained_length(const Config& config, const Config& values) {
   constexpr std::string_view kTrained = "original_max_position_embeddings";
-  rope.switch_length = (config.has(kTrained) ? config : values).integer(kTrained, 2);
+  return (config.has(kTrained) ? config : values).integer(kTrained, 2);
+}
+
+void stretch_longrope(const Config& config, const Config& values, const std::vector<float>& powers, Rope& rope) {
+  rope.switch_length = trained_length(config, values);
   const auto trained = static_cast<double>(rope.switch_length);
   const double factor = values.has("factor")
                             ? values.number_or("factor", 1)
@@ -131,6 +135,11 @@ Rope read_rope(const Config& config, std::int64_t head_size, std::string_view la
     fail("{}: rope type {} is not supported; known: default, linear, llama3, longrope", where, quote(type));
   }
   return rope;
+}
+
+std::int64_t longrope_switch_length(const Config& config) {
+  const Config values = parameters_of(config, "", 1, 1).values;
+  return values.has("long_factor") ? trained_length(config, values) : 0;
 }
 
 }  // namespace bantam

@@ -28,4 +28,7 @@ struct Rope {
 Rope read_rope(const Config& config, std::int64_t head_size, std::string_view layer_type,
                double default_theta = 10000.0, double default_partial = 1.0);
 
+// Rope::switch_length of what config.json says, whatever it calls the type; 0 where there are no two sets of frequencies.
+std::int64_t longrope_switch_length(const Config& config);
+
 }  // namespace bantam

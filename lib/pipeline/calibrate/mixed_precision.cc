@@ -198,14 +198,20 @@ class BudgetSearch {
 
   std::string unit() const { return !loss_ ? "noise" : loss_->is_kl() ? "KL" : "divergence"; }
 
+  // Measured on the way to the choice, or now.
+  double measured_loss(const BudgetFrontier::Point& told, const FrontierPoint& chosen) const {
+    const auto tried = std::ranges::find_if(tried_, [&](const BudgetFrontier::Point& point) {
+      return point.bytes == told.bytes && point.expected == told.expected;
+    });
+    return tried != tried_.end() ? tried->measured.value() : loss_->divergence(at(chosen));
+  }
+
   BudgetFrontier seen(const FrontierPoint& chosen) const {
     constexpr std::size_t kPoints = 64;  // that are told of
     BudgetFrontier frontier{std::string(name(variant_.dtype)), unit(), {}, tried_, {bytes_of(chosen), chosen.cost, {}}};
-    if (loss_) frontier.chosen.measured = loss_->divergence(at(chosen));
-    const std::size_t count = std::min(kPoints, frontier_.size());
-    for (std::size_t i = 0; i < count; ++i) {
-      const FrontierPoint& point = frontier_[count == 1 ? 0 : i * (frontier_.size() - 1) / (count - 1)];
-      frontier.points.push_back({bytes_of(point), point.cost, {}});
+    if (loss_) frontier.chosen.measured = measured_loss(frontier.chosen, chosen);
+    for (const std::size_t i : evenly_spaced(frontier_.size(), kPoints)) {
+      frontier.points.push_back({bytes_of(frontier_[i]), frontier_[i].cost, {}});
     }
     std::ranges::sort(frontier.tried, {}, &BudgetFrontier::Point::bytes);
     return frontier;
@@ -223,10 +229,8 @@ class BudgetSearch {
   std::string frontier_note() const {
     constexpr std::size_t kShown = 12;
     std::string text = fmt::format("{}: frontier (bytes, expected): ", name(variant_.dtype));
-    const std::size_t count = std::min(kShown, frontier_.size());
-    for (std::size_t shown = 0; shown < count; ++shown) {
-      const std::size_t i = count == 1 ? 0 : shown * (frontier_.size() - 1) / (count - 1);
-      text += fmt::format("{}{} {:.4g}", shown == 0 ? "" : "; ", about(frontier_[i]), frontier_[i].cost);
+    for (const std::size_t i : evenly_spaced(frontier_.size(), kShown)) {
+      text += fmt::format("{}{} {:.4g}", i == 0 ? "" : "; ", about(frontier_[i]), frontier_[i].cost);
     }
     return text;
   }

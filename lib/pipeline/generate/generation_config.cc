@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "convert/blocks/rope.h"
 
 namespace bantam {
 namespace {
@@ -33,13 +34,7 @@ std::vector<std::int64_t> token_ids(const Config& config, std::string_view key) 
 }  // namespace
 
 std::int64_t switch_length(const Config& config) {
-  constexpr std::string_view kTrained = "original_max_position_embeddings";
-  if (config.string_or("model_type", "") != "phi3") return 0;
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    if (!config.has(key) || !config.json().at(key).contains("long_factor")) continue;
-    return (config.has(kTrained) ? config : Config(config.path(), config.json().at(key))).integer(kTrained);
-  }
-  return 0;
+  return config.string_or("model_type", "") == "phi3" ? longrope_switch_length(config) : 0;
 }
 
 GenerationConfig read_generation_config(const BundleModel& bundle) {

@@ -51,7 +51,7 @@ void leave_weights_out(const Recipe& recipe, const Checkpoint& checkpoint, Model
     all += element_count(spec.shape);
     if (std::ranges::find(kThinned, weight.role) == kThinned.end() || spec.shape.size() != 2 || !is_float(spec.dtype)) continue;
     ++tensors;
-    zeros += spec.rows() * static_cast<std::int64_t>(std::floor(share * static_cast<double>(spec.width())));
+    zeros += spec.rows() * zeros_per_row(share, spec.width());
     sparse.emplace(weight.source.get(), make_sparse_source(weight.source, scored.graph.weights[w].source,
                                                            column_sizes(statistics.get(), weight.name), share));
   }

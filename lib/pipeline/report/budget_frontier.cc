@@ -1,15 +1,10 @@
 #include "pipeline/report/budget_frontier.h"
 
-#include <cmath>
-#include <limits>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace bantam {
 namespace {
-
-// JSON has no infinity.
-Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-double read_number(const Json& json) { return json.is_null() ? std::numeric_limits<double>::infinity() : json.get<double>(); }
 
 Json point_json(const BudgetFrontier::Point& point) {
   Json json = {{"bytes", point.bytes}, {"expected", finite_or_null(point.expected)}};
@@ -18,8 +13,8 @@ Json point_json(const BudgetFrontier::Point& point) {
 }
 
 BudgetFrontier::Point read_point(const Json& json) {
-  BudgetFrontier::Point point{json.at("bytes").get<std::int64_t>(), read_number(json.at("expected")), {}};
-  if (json.contains("measured")) point.measured = read_number(json.at("measured"));
+  BudgetFrontier::Point point{json.at("bytes").get<std::int64_t>(), number_or_infinity(json.at("expected")), {}};
+  if (json.contains("measured")) point.measured = number_or_infinity(json.at("measured"));
   return point;
 }
 
@@ -31,12 +26,16 @@ Json points_json(const std::vector<BudgetFrontier::Point>& points) {
 
 }  // namespace
 
-Json frontier_json(const BudgetFrontier& frontier) {
-  return {{"dtype", frontier.dtype},
-          {"unit", frontier.unit},
-          {"points", points_json(frontier.points)},
-          {"tried", points_json(frontier.tried)},
-          {"chosen", point_json(frontier.chosen)}};
+Json frontiers_json(const std::vector<BudgetFrontier>& frontiers) {
+  Json json = Json::array();
+  for (const BudgetFrontier& frontier : frontiers) {
+    json.push_back({{"dtype", frontier.dtype},
+                    {"unit", frontier.unit},
+                    {"points", points_json(frontier.points)},
+                    {"tried", points_json(frontier.tried)},
+                    {"chosen", point_json(frontier.chosen)}});
+  }
+  return json;
 }
 
 BudgetFrontier read_frontier(const Json& json) {
@@ -44,6 +43,13 @@ BudgetFrontier read_frontier(const Json& json) {
   for (const Json& point : json.at("points")) frontier.points.push_back(read_point(point));
   for (const Json& point : json.at("tried")) frontier.tried.push_back(read_point(point));
   return frontier;
+}
+
+std::vector<std::size_t> evenly_spaced(std::size_t count, std::size_t most) {
+  const std::size_t taken = std::min(count, most);
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < taken; ++i) indices.push_back(taken == 1 ? 0 : i * (count - 1) / (taken - 1));
+  return indices;
 }
 
 }  // namespace bantam

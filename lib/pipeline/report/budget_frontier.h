@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,8 +25,11 @@ struct BudgetFrontier {
   Point chosen;               // may lie beside the hull: the best within a size often does
 };
 
-Json frontier_json(const BudgetFrontier& frontier);
+Json frontiers_json(const std::vector<BudgetFrontier>& frontiers);
 BudgetFrontier read_frontier(const Json& json);
+
+// Which of `count` things to tell of: `most` at most, the first and the last among them.
+std::vector<std::size_t> evenly_spaced(std::size_t count, std::size_t most);
 
 // An <svg>: loss over bytes, logarithmic in the loss. Empty where nothing is lost anywhere.
 std::string frontier_chart(const BudgetFrontier& frontier);

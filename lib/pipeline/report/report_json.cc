@@ -1,5 +1,3 @@
-#include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -9,12 +7,6 @@
 
 namespace bantam {
 namespace {
-
-// JSON has no infinity: a divergence that is not finite is null.
-Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-double read_number(const Json& json) {
-  return json.is_null() ? std::numeric_limits<double>::infinity() : json.get<double>();
-}
 
 Json estimate_json(const Estimate& estimate) {
   return {{"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}};
@@ -56,8 +48,8 @@ TokenAgreement read_tokens(const Json& json) {
   tokens.tokens = json.at("tokens").get<std::int64_t>();
   tokens.windows = json.at("windows").get<std::int64_t>();
   for (const auto& [key, figure] : kMeasured)
-    tokens.*figure = {read_number(json.at(key).at("value")), read_number(json.at(key).at("error"))};
-  for (const auto& [key, figure] : kQuantiles) tokens.*figure = read_number(json.at(key));
+    tokens.*figure = {number_or_infinity(json.at(key).at("value")), number_or_infinity(json.at(key).at("error"))};
+  for (const auto& [key, figure] : kQuantiles) tokens.*figure = number_or_infinity(json.at(key));
   return tokens;
 }
 
@@ -113,21 +105,21 @@ VariantReport read_variant(const Json& json) {
   variant.bits_per_weight = json.at("bits_per_weight").get<double>();
   Agreement& agreement = variant.agreement;
   agreement.positions = json.at("positions").get<std::int64_t>();
-  agreement.kl_mean = read_number(json.at("kl_mean"));
-  agreement.kl_p999 = read_number(json.at("kl_p999"));
-  agreement.kl_max = read_number(json.at("kl_max"));
+  agreement.kl_mean = number_or_infinity(json.at("kl_mean"));
+  agreement.kl_p999 = number_or_infinity(json.at("kl_p999"));
+  agreement.kl_max = number_or_infinity(json.at("kl_max"));
   agreement.top1 = json.at("top1_agreement").get<double>();
   agreement.cosine_mean = json.at("cosine_mean").get<double>();
   agreement.cosine_p1 = json.at("cosine_p1").get<double>();
   agreement.cosine_min = json.at("cosine_min").get<double>();
-  agreement.max_abs = read_number(json.at("max_abs"));
-  for (const Json& kl : json.at("kl")) agreement.kl.push_back(read_number(kl));
+  agreement.max_abs = number_or_infinity(json.at("max_abs"));
+  for (const Json& kl : json.at("kl")) agreement.kl.push_back(number_or_infinity(kl));
   variant.first_nonfinite = json.at("first_nonfinite").get<std::string>();
   variant.speed = json.at("speed").get<double>();
   if (json.contains("score")) variant.score = read_estimate(json.at("score"));
   if (json.contains("retention")) variant.retention = read_estimate(json.at("retention"));
   if (json.contains("tokens")) variant.tokens = read_tokens(json.at("tokens"));
-  if (json.contains("padded_max_abs")) variant.padded_max_abs = read_number(json.at("padded_max_abs"));
+  if (json.contains("padded_max_abs")) variant.padded_max_abs = number_or_infinity(json.at("padded_max_abs"));
   for (const Json& layer : json.at("layers")) {
     variant.layers.push_back({layer.at("name").get<std::string>(), layer.at("sqnr_db").get<double>(), layer.at("cosine").get<double>()});
   }
@@ -157,8 +149,7 @@ std::string report_json(const Report& report) {
     json["gates"].push_back({{"name", gate.name}, {"dtype", gate.dtype}, {"limit", gate.limit}, {"value", finite_or_null(gate.value)},
                              {"verdict", std::string(verdict_name(gate.verdict))}, {"text", gate.text}});
   }
-  if (!report.frontiers.empty()) json["frontiers"] = Json::array();
-  for (const BudgetFrontier& frontier : report.frontiers) json["frontiers"].push_back(frontier_json(frontier));
+  if (!report.frontiers.empty()) json["frontiers"] = frontiers_json(report.frontiers);
   return to_pretty_json(json);
 }
 
@@ -188,7 +179,7 @@ Report read_report(const std::string& path) {
       for (const Json& variant : json.at("variants")) report.variants.push_back(read_variant(variant));
       for (const Json& gate : json.at("gates")) {
         report.gates.push_back({gate.at("name").get<std::string>(), gate.at("dtype").get<std::string>(), gate.at("limit").get<double>(),
-                                read_number(gate.at("value")), read_verdict(gate.at("verdict").get<std::string>()), gate.at("text").get<std::string>()});
+                                number_or_infinity(gate.at("value")), read_verdict(gate.at("verdict").get<std::string>()), gate.at("text").get<std::string>()});
       }
       for (const Json& frontier : json.value("frontiers", Json::array())) report.frontiers.push_back(read_frontier(frontier));
       return report;

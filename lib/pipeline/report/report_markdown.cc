@@ -23,9 +23,8 @@ std::string escape(const std::string& text) {
 std::vector<BudgetFrontier::Point> shown(const BudgetFrontier& frontier) {
   constexpr std::size_t kRows = 8;
   std::vector<BudgetFrontier::Point> points;
-  const std::size_t count = std::min(kRows, frontier.points.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    const BudgetFrontier::Point& point = frontier.points[count == 1 ? 0 : i * (frontier.points.size() - 1) / (count - 1)];
+  for (const std::size_t i : evenly_spaced(frontier.points.size(), kRows)) {
+    const BudgetFrontier::Point& point = frontier.points[i];
     // The chosen one takes the place of its own estimate.
     if (point.expected != frontier.chosen.expected) points.push_back(point);
   }
