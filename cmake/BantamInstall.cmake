@@ -33,13 +33,16 @@ install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 # The licences of what is linked in, as Debian ships them with each package and as crates carry them.
 install(DIRECTORY ${share}/third-party/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/third-party)
-foreach(package libcli11-dev libeigen3-dev libfmt-dev libonnx-dev libprotobuf-dev libspdlog-dev libssl-dev
+foreach(package libcli11-dev libcpp-httplib-dev libeigen3-dev libfmt-dev libonnx-dev libprotobuf-dev libspdlog-dev libssl-dev
                 libstdc++6 libvalijson-dev libzstd-dev nlohmann-json3-dev zlib1g-dev)
   if(EXISTS /usr/share/doc/${package}/copyright)
     install(FILES /usr/share/doc/${package}/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR}/third-party
             RENAME ${package}.txt)
   endif()
 endforeach()
+if(EXISTS ${BANTAM_HTTPLIB_DIR}/LICENSE)
+  install(FILES ${BANTAM_HTTPLIB_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR}/third-party RENAME cpp-httplib.txt)
+endif()
 if(EXISTS ${PROJECT_SOURCE_DIR}/schemas)
   install(DIRECTORY schemas/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bantam/schemas FILES_MATCHING PATTERN "*.json")
 endif()

@@ -7,8 +7,8 @@
 
 namespace bantam {
 
-// A listening socket that answers HTTP/1.1 for a Site, one thread per connection. Written here rather than taken from a
-// library: files and ranges are all it does, and the binary needs nothing but the C library.
+// A listening socket that answers HTTP/1.1 for a Site by means of cpp-httplib, which does sockets, threads and the syntax
+// of requests; ranges, tags and codings are the Site's. One request per connection: nothing is held by idle ones.
 class Server {
  public:
   // `host`: an address or a name ("127.0.0.1", "0.0.0.0", "::1"). Port 0: a free one. Error: cannot be had, in use.
@@ -17,16 +17,15 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  int port() const { return port_; }
+  int port() const;
 
   // Answers until cancel_requested() (base/parallel.h); then lets no new connection in, ends those that are open, and
-  // returns.
+  // returns. Error: the system takes the listening socket away.
   void run();
 
  private:
-  std::shared_ptr<const Site> site_;
-  int socket_ = -1;
-  int port_ = 0;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace bantam

@@ -3,9 +3,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/error.h"
+#include "pipeline/serve/http_headers.h"
 #include "pipeline/serve/media_type.h"
 #include "shard/compress.h"
 
@@ -13,14 +13,6 @@ namespace fs = std::filesystem;
 
 namespace bantam {
 namespace {
-
-HttpAnswer plain(int status, std::string text) {
-  HttpAnswer answer;
-  answer.status = status;
-  answer.headers = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
-  answer.text = std::move(text) + "\n";
-  return answer;
-}
 
 // The names that a server gives to files; of what came in as a path, without the first '/'.
 bool is_plain_name(std::string_view name) {
@@ -60,26 +52,17 @@ std::string content_encoding(const Compression& compression) { return std::strin
 
 }  // namespace
 
-std::int64_t HttpAnswer::body_bytes() const { return file ? length : std::ssize(text); }
+std::string HttpRequest::header(const std::string& name) const {
+  const auto found = headers.find(name);
+  return found == headers.end() ? std::string() : found->second;
+}
 
-std::string_view reason_phrase(int status) {
-  struct Phrase {
-    int status;
-    std::string_view text;
-  };
-  static constexpr std::array<Phrase, 10> kPhrases = {{{200, "OK"},
-                                                       {206, "Partial Content"},
-                                                       {304, "Not Modified"},
-                                                       {400, "Bad Request"},
-                                                       {403, "Forbidden"},
-                                                       {404, "Not Found"},
-                                                       {405, "Method Not Allowed"},
-                                                       {416, "Range Not Satisfiable"},
-                                                       {431, "Request Header Fields Too Large"},
-                                                       {500, "Internal Server Error"}}};
-  const auto found = std::ranges::find(kPhrases, status, &Phrase::status);
-  BANTAM_ASSERT(found != kPhrases.end());
-  return found->text;
+HttpAnswer plain_answer(int status, std::string text) {
+  HttpAnswer answer;
+  answer.status = status;
+  answer.headers = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}};
+  answer.text = std::move(text) + "\n";
+  return answer;
 }
 
 Site::Folder Site::open_folder(const fs::path& path) {
@@ -127,7 +110,7 @@ bool Site::find(const Folder& folder, const std::string& name, Found& found) con
 
 HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const std::string& name) const {
   Found found;
-  if (!find(folder, name, found)) return plain(404, "There is no " + quote(name) + " here.");
+  if (!find(folder, name, found)) return plain_answer(404, "There is no " + quote(name) + " here.");
   HttpAnswer answer;
   bool encoded = false;
   const std::string range_header = request.header("range");
@@ -160,7 +143,7 @@ HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const st
     case RangeKind::kWhole:
       return answer;
     case RangeKind::kUnsatisfiable:
-      answer = plain(416, "The file ends before that range.");
+      answer = plain_answer(416, "The file ends before that range.");
       answer.headers.emplace_back("Content-Range", fmt::format("bytes */{}", found.bytes));
       return answer;
     case RangeKind::kPart:
@@ -173,30 +156,39 @@ HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const st
   BANTAM_ASSERT(false);
 }
 
-HttpAnswer Site::answer(const HttpRequest& request) const {
-  HttpAnswer answer;
+HttpAnswer Site::find_answer(const HttpRequest& request) const {
+  if (!request.path.starts_with('/')) return plain_answer(400, "That is no request for a file.");
   const std::string host = host_name(request.header("host"));
   if (!options_.hosts.empty() && std::ranges::find(options_.hosts, host) == options_.hosts.end()) {
-    answer = plain(403, "This server answers to " + options_.hosts.front() + " alone.");
-  } else if (request.method != "GET" && request.method != "HEAD") {
-    answer = plain(405, "Only GET and HEAD are served.");
-    answer.headers.emplace_back("Allow", "GET, HEAD");
-  } else {
-    const Folder* folder = &folders_.at("");
-    std::string name = request.path.substr(1);
-    for (const auto& [prefix, mounted] : folders_) {  // longer ones come later
-      if (prefix.empty() || !request.path.starts_with(prefix + "/")) continue;
-      folder = &mounted;
-      name = request.path.substr(prefix.size() + 1);
-    }
-    if (name.empty() || name.ends_with('/')) name += "index.html";
-    answer = send(request, *folder, name);
+    return plain_answer(403, "This server answers to " + options_.hosts.front() + " alone.");
   }
+  if (request.method != "GET" && request.method != "HEAD") {
+    HttpAnswer answer = plain_answer(405, "Only GET and HEAD are served.");
+    answer.headers.emplace_back("Allow", "GET, HEAD");
+    return answer;
+  }
+  const Folder* folder = &folders_.at("");
+  std::string name = request.path.substr(1);
+  for (const auto& [prefix, mounted] : folders_) {  // longer ones come later
+    if (prefix.empty() || !request.path.starts_with(prefix + "/")) continue;
+    folder = &mounted;
+    name = request.path.substr(prefix.size() + 1);
+  }
+  if (name.empty() || name.ends_with('/')) name += "index.html";
+  return send(request, *folder, name);
+}
+
+HttpAnswer Site::answer(const HttpRequest& request) const {
+  HttpAnswer answer = find_answer(request);
+  add_policies(answer);
+  return answer;
+}
+
+void Site::add_policies(HttpAnswer& answer) {
   answer.headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
   answer.headers.emplace_back("Cross-Origin-Embedder-Policy", "require-corp");
   answer.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
   answer.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  return answer;
 }
 
 }  // namespace bantam

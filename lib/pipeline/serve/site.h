@@ -5,14 +5,21 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/file.h"
-#include "pipeline/serve/http_request.h"
 
 namespace bantam {
+
+// What a server of files needs of a request's head.
+struct HttpRequest {
+  std::string method;  // "GET"
+  std::string path;    // decoded, without query: "/onnx/model.onnx"
+  std::map<std::string, std::string> headers;  // names in lower case; repeated ones joined by ", "
+
+  std::string header(const std::string& name) const;  // empty: absent
+};
 
 // What is sent back: either `text`, or bytes of `file`.
 struct HttpAnswer {
@@ -21,8 +28,6 @@ struct HttpAnswer {
   std::string text;
   std::shared_ptr<const File> file;  // null: `text`
   std::int64_t offset = 0, length = 0;
-
-  std::int64_t body_bytes() const;
 };
 
 struct SiteOptions {
@@ -44,6 +49,8 @@ class Site {
   void mount(std::string prefix, const std::filesystem::path& folder);
 
   HttpAnswer answer(const HttpRequest& request) const;
+  // Adds the headers that every answer has, whatever its status.
+  static void add_policies(HttpAnswer& answer);
 
  private:
   struct Folder {
@@ -56,6 +63,7 @@ class Site {
     std::int64_t bytes = 0;
   };
 
+  HttpAnswer find_answer(const HttpRequest& request) const;
   bool find(const Folder& folder, const std::string& name, Found& found) const;
   HttpAnswer send(const HttpRequest& request, const Folder& folder, const std::string& name) const;
   static Folder open_folder(const std::filesystem::path& path);
@@ -64,7 +72,7 @@ class Site {
   std::map<std::string, Folder> folders_;  // by prefix without '/' at its end; "" is the root
 };
 
-// "404 Not Found"
-std::string_view reason_phrase(int status);
+// An answer in plain text.
+HttpAnswer plain_answer(int status, std::string text);
 
 }  // namespace bantam
