@@ -3,7 +3,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
+
+#include "base/digest_stream.h"
+#include "base/error.h"
 
 namespace bantam {
 
@@ -19,6 +23,31 @@ inline void pad_digest(std::vector<std::byte>& tail, std::uint64_t bytes, std::e
     const int shift = order == std::endian::little ? i : 56 - i;
     tail.push_back(static_cast<std::byte>(bytes * 8 >> shift));
   }
+}
+
+// Appends chunks[i] to streams[i], but for the whole blocks: those are returned as work. Only the last chunk of a stream may
+// end within a block.
+template <std::size_t Words>
+std::vector<DigestWork> append_chunks(std::span<DigestStream<Words>> streams, std::span<const std::span<const std::byte>> chunks) {
+  std::vector<DigestWork> work;
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    DigestStream<Words>& stream = streams[i];
+    BANTAM_ASSERT(stream.tail.empty() || chunks[i].empty());
+    stream.bytes += chunks[i].size();
+    const std::size_t blocks = chunks[i].size() / kDigestBlock;
+    const auto rest = chunks[i].subspan(blocks * kDigestBlock);
+    stream.tail.insert(stream.tail.end(), rest.begin(), rest.end());
+    if (blocks > 0)
+      work.push_back({stream.state.data(), reinterpret_cast<const std::uint8_t*>(chunks[i].data()), blocks});
+  }
+  return work;
+}
+
+// Ends a stream: the blocks that are still to be taken. They are the stream's.
+template <std::size_t Words>
+DigestWork end_stream(DigestStream<Words>& stream, std::endian order) {
+  pad_digest(stream.tail, stream.bytes, order);
+  return {stream.state.data(), reinterpret_cast<const std::uint8_t*>(stream.tail.data()), stream.tail.size() / kDigestBlock};
 }
 
 }  // namespace bantam

@@ -6,47 +6,15 @@
 
 #include "base/digest_padding.h"
 #include "base/error.h"
-#include "base/isa.h"
+#include "base/isa_table.h"
 
 namespace bantam {
 
-namespace isa_v2 {
-extern const Md5Blocks kMd5Blocks;
-}
-#if defined(__x86_64__) || defined(__aarch64__)
-namespace isa_v3 {
-extern const Md5Blocks kMd5Blocks;
-}
-#endif
-#if defined(__x86_64__)
-namespace isa_v4 {
-extern const Md5Blocks kMd5Blocks;
-}
-#endif
+BANTAM_ISA_TABLE(Md5Blocks, kMd5Blocks, md5_blocks)
 
 namespace {
 
-Md5Blocks md5_blocks() {
-  switch (isa()) {
-#if defined(__x86_64__)
-    case Isa::kV4:
-      return isa_v4::kMd5Blocks;
-#endif
-#if defined(__x86_64__) || defined(__aarch64__)
-    case Isa::kV3:
-      return isa_v3::kMd5Blocks;
-#endif
-    default:
-      return isa_v2::kMd5Blocks;
-  }
-}
-
-// Blocks that a stream still has to take.
-struct Work {
-  std::uint32_t* state;
-  const std::uint8_t* data;
-  std::size_t blocks;
-};
+using Work = DigestWork;
 
 // As many blocks of the first kMd5Lanes streams as all of them have.
 void run(std::span<Work> work) {
@@ -80,17 +48,7 @@ Md5Lanes::Md5Lanes(std::size_t streams) {
 
 void Md5Lanes::update(std::span<const std::span<const std::byte>> chunks) {
   BANTAM_ASSERT(chunks.size() == streams_.size());
-  std::vector<Work> work;
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
-    Stream& stream = streams_[i];
-    BANTAM_ASSERT(stream.tail.empty() || chunks[i].empty());
-    stream.bytes += chunks[i].size();
-    const std::size_t blocks = chunks[i].size() / kDigestBlock;
-    const auto rest = chunks[i].subspan(blocks * kDigestBlock);
-    stream.tail.insert(stream.tail.end(), rest.begin(), rest.end());
-    if (blocks > 0)
-      work.push_back({stream.state.data(), reinterpret_cast<const std::uint8_t*>(chunks[i].data()), blocks});
-  }
+  std::vector<Work> work = append_chunks(std::span(streams_), chunks);
   while (!work.empty()) {
     run(std::span(work).first(std::min(work.size(), kMd5Lanes)));
     std::erase_if(work, [](const Work& w) { return w.blocks == 0; });
@@ -99,9 +57,7 @@ void Md5Lanes::update(std::span<const std::span<const std::byte>> chunks) {
 
 std::string Md5Lanes::finish(std::size_t stream) {
   Stream ended = std::exchange(streams_.at(stream), new_stream());
-  pad_digest(ended.tail, ended.bytes, std::endian::little);
-  Work work{ended.state.data(), reinterpret_cast<const std::uint8_t*>(ended.tail.data()),
-            ended.tail.size() / kDigestBlock};
+  Work work = end_stream(ended, std::endian::little);
   run({&work, 1});
   std::string hex;
   for (const std::uint32_t word : ended.state) {

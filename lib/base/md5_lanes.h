@@ -1,11 +1,12 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "base/digest_stream.h"
 
 namespace bantam {
 
@@ -26,11 +27,7 @@ class Md5Lanes {
   std::string finish(std::size_t stream);
 
  private:
-  struct Stream {
-    std::array<std::uint32_t, 4> state;
-    std::uint64_t bytes = 0;
-    std::vector<std::byte> tail;  // less than a block
-  };
+  using Stream = DigestStream<4>;
   static Stream new_stream();
   std::vector<Stream> streams_;
 };

@@ -28,12 +28,7 @@ Sha256Vectors sha256_vectors() {
   return nullptr;
 }
 
-// Blocks that a stream still has to take.
-struct Work {
-  std::uint32_t* state;
-  const std::uint8_t* data;
-  std::size_t blocks;
-};
+using Work = DigestWork;
 
 // As many blocks as all of these streams have.
 void run_vector(std::span<const Work> work, std::size_t count) {
@@ -99,26 +94,14 @@ Sha256Lanes::Sha256Lanes(std::size_t streams) {
 void Sha256Lanes::update(std::span<const std::span<const std::byte>> chunks) {
   BANTAM_ASSERT(chunks.size() == streams_.size() + openssl_.size());
   for (std::size_t i = 0; i < openssl_.size(); ++i) openssl_[i].update(chunks[i]);
-  std::vector<Work> work;
-  for (std::size_t i = 0; i < streams_.size(); ++i) {
-    Stream& stream = streams_[i];
-    BANTAM_ASSERT(stream.tail.empty() || chunks[i].empty());
-    stream.bytes += chunks[i].size();
-    const std::size_t blocks = chunks[i].size() / kDigestBlock;
-    const auto rest = chunks[i].subspan(blocks * kDigestBlock);
-    stream.tail.insert(stream.tail.end(), rest.begin(), rest.end());
-    if (blocks > 0)
-      work.push_back({stream.state.data(), reinterpret_cast<const std::uint8_t*>(chunks[i].data()), blocks});
-  }
+  std::vector<Work> work = append_chunks(std::span(streams_), chunks);
   run(std::move(work));
 }
 
 std::string Sha256Lanes::finish(std::size_t stream) {
   if (!openssl_.empty()) return std::exchange(openssl_.at(stream), Digest::sha256()).hex();
   Stream ended = std::exchange(streams_.at(stream), new_stream());
-  pad_digest(ended.tail, ended.bytes, std::endian::big);
-  run({{ended.state.data(), reinterpret_cast<const std::uint8_t*>(ended.tail.data()),
-        ended.tail.size() / kDigestBlock}});
+  run({end_stream(ended, std::endian::big)});
   std::string hex;
   for (const std::uint32_t word : ended.state) hex += fmt::format("{:08x}", word);
   return hex;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -8,6 +7,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/digest_stream.h"
 
 namespace bantam {
 
@@ -25,11 +25,7 @@ class Sha256Lanes {
   std::string finish(std::size_t stream);
 
  private:
-  struct Stream {
-    std::array<std::uint32_t, 8> state;
-    std::uint64_t bytes = 0;
-    std::vector<std::byte> tail;  // less than a block
-  };
+  using Stream = DigestStream<8>;
   static Stream new_stream();
   std::vector<Stream> streams_;
   std::vector<Digest> openssl_;  // in place of streams_ where neither kernel below is there

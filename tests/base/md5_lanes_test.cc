@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/digest.h"
+#include "tests/base/lane_streams.h"
 
 namespace bantam {
 namespace {
@@ -13,19 +14,8 @@ TEST(Md5Lanes, EqualsOpensslForStreamsOfDifferentLengths) {
   std::mt19937 random(5);
   for (const std::size_t streams : {std::size_t{1}, std::size_t{3}, std::size_t{17}, kMd5Lanes + 5}) {
     Md5Lanes lanes(streams);
-    std::vector<std::vector<std::byte>> data(streams);
-    for (std::size_t i = 0; i < streams; ++i) {
-      data[i].resize(i == 0 ? 0 : 55 + 14 * i * i);
-      for (std::byte& byte : data[i]) byte = static_cast<std::byte>(random());
-    }
-    for (std::size_t begin = 0; begin < 40'000; begin += 4096) {
-      std::vector<std::span<const std::byte>> chunks;
-      for (const auto& bytes : data) {
-        const std::size_t from = std::min(begin, bytes.size());
-        chunks.push_back(std::span(bytes).subspan(from, std::min<std::size_t>(4096, bytes.size() - from)));
-      }
-      lanes.update(chunks);
-    }
+    const auto data = random_streams(streams, 0, 14, random);
+    update_in_pieces(lanes, data);
     for (std::size_t i = 0; i < streams; ++i) {
       Digest expected = Digest::md5();
       expected.update(data[i]);

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/digest.h"
+#include "tests/base/lane_streams.h"
 
 namespace bantam {
 namespace {
@@ -13,19 +14,8 @@ TEST(Sha256Lanes, EqualsOpensslForStreamsOfDifferentLengths) {
   std::mt19937 random(6);
   for (const std::size_t streams : {1, 2, 3, 12, 37}) {
     Sha256Lanes lanes(streams);
-    std::vector<std::vector<std::byte>> data(streams);
-    for (std::size_t i = 0; i < streams; ++i) {
-      data[i].resize(i == 1 ? 0 : 55 + 27 * i * i);
-      for (std::byte& byte : data[i]) byte = static_cast<std::byte>(random());
-    }
-    for (std::size_t begin = 0; begin < 40'000; begin += 4096) {
-      std::vector<std::span<const std::byte>> chunks;
-      for (const auto& bytes : data) {
-        const std::size_t from = std::min(begin, bytes.size());
-        chunks.push_back(std::span(bytes).subspan(from, std::min<std::size_t>(4096, bytes.size() - from)));
-      }
-      lanes.update(chunks);
-    }
+    const auto data = random_streams(streams, 1, 27, random);
+    update_in_pieces(lanes, data);
     for (std::size_t i = 0; i < streams; ++i) {
       EXPECT_EQ(lanes.finish(i), sha256_hex(data[i])) << streams << " streams, stream " << i;
     }

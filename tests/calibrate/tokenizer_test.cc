@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "tests/calibrate/encode_options.h"
 #include "tests/calibrate/temporary_file.h"
 
 // These run in builds with BANTAM_TOKENIZERS=ON; without it, bridge_absent_test.cc says what happens instead.
@@ -25,16 +26,6 @@ const fs::path kFolder = fs::path(BANTAM_TESTDATA) / "tokenizers";
 
 std::string file_text(const fs::path& path) {
   return read_text_file(path, 1 << 24);
-}
-
-EncodeOptions options_of(const Json& request) {
-  EncodeOptions options;
-  options.add_special_tokens = request.value("add_special_tokens", true);
-  options.truncation = static_cast<Truncation>(request.value("truncation", 0));
-  options.max_length = request.value("max_length", 0);
-  options.stride = request.value("stride", 0);
-  if (request.contains("left")) options.truncation_side = request["left"] ? Side::kLeft : Side::kRight;
-  return options;
 }
 
 std::vector<Encoding> run(const Tokenizer& tokenizer, const Json& request) {

@@ -31,6 +31,8 @@ struct Case {
   BlockLayout layout = BlockLayout::kMatMul;
 };
 
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+
 std::vector<float> random_values(std::int64_t count, std::uint32_t seed) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;

@@ -28,12 +28,13 @@ std::vector<float> hard_rows() {
           1,      127,     126.5f, 2.5f,   -3.5f, 0.5f,   -127,  0};      // ties
 }
 
+// By width of a row.
+std::vector<std::pair<std::int64_t, std::vector<float>>> matrices() {
+  return {{8, hard_rows()}, {250, trained_weights(13 * 250, 1)}, {33, trained_weights(33, 2)}, {1, {0.1f, -2.0f}}};
+}
+
 TEST(Int8ChannelCodec, WritesNearestCodesOfAbsmaxScales) {
-  for (const auto& [width, values] :
-       std::vector<std::pair<std::int64_t, std::vector<float>>>{{8, hard_rows()},
-                                                                {250, trained_weights(13 * 250, 1)},
-                                                                {33, trained_weights(33, 2)},
-                                                                {1, {0.1f, -2.0f}}}) {
+  for (const auto& [width, values] : matrices()) {
     const auto rows = static_cast<std::int64_t>(values.size()) / width;
     const CodecPtr codec = int8_channel_codec();
     const Encoded encoded = encode(*codec, values, rows, width);
@@ -64,11 +65,7 @@ TEST(Int8ChannelCodec, WritesNearestCodesOfAbsmaxScales) {
 }
 
 TEST(Uint8ChannelCodec, WritesNearestCodesAndAnExactZero) {
-  for (const auto& [width, values] :
-       std::vector<std::pair<std::int64_t, std::vector<float>>>{{8, hard_rows()},
-                                                                {250, trained_weights(13 * 250, 1)},
-                                                                {33, trained_weights(33, 2)},
-                                                                {1, {0.1f, -2.0f}}}) {
+  for (const auto& [width, values] : matrices()) {
     const auto rows = static_cast<std::int64_t>(values.size()) / width;
     const CodecPtr codec = uint8_channel_codec();
     const Encoded encoded = encode(*codec, values, rows, width);

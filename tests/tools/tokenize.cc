@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "calibrate/tokenizer.h"
+#include "tests/calibrate/encode_options.h"
 
 namespace bantam {
 namespace {
@@ -19,16 +20,6 @@ Json to_json(const Encoding& encoding) {
           {"offsets", offsets},            {"word_ids", encoding.word_ids},
           {"special", encoding.special},   {"sequence_ids", encoding.sequence_ids},
           {"mask", encoding.attention_mask}};
-}
-
-EncodeOptions options_of(const Json& request) {
-  EncodeOptions options;
-  options.add_special_tokens = request.value("add_special_tokens", true);
-  options.truncation = static_cast<Truncation>(request.value("truncation", 0));
-  options.max_length = request.value("max_length", 0);
-  options.stride = request.value("stride", 0);
-  if (request.contains("left")) options.truncation_side = request["left"] ? Side::kLeft : Side::kRight;
-  return options;
 }
 
 Json answer(const Tokenizer& tokenizer, const Json& request) {

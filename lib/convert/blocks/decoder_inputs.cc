@@ -42,15 +42,7 @@ CacheInputs DecoderInputs::cache(std::int64_t layer, std::int64_t heads, std::in
   return {key, declare("value")};
 }
 
-ValueId DecoderInputs::shape(const std::vector<std::int64_t>& tail) {
-  const auto known = shapes_.find(tail);
-  if (known != shapes_.end()) return known->second;
-  const ValueId made = tail.empty() ? root_.op("Shape", {ids_}, {}, DType::kI64)
-                                    : root_.op("Concat", {shape({}), root_.builder().constant(tail)},
-                                               {{"axis", std::int64_t{0}}});
-  shapes_.emplace(tail, made);
-  return made;
-}
+ValueId DecoderInputs::shape(const std::vector<std::int64_t>& tail) { return shapes_.shape(root_, ids_, tail); }
 
 ValueId DecoderInputs::batch() {
   if (batch_ == kNoValue) batch_ = root_.op("Gather", {shape({}), root_.builder().constant({0})});

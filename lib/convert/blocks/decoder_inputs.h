@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "convert/blocks/module.h"
+#include "convert/blocks/token_shapes.h"
 #include "convert/blocks/rope.h"
 
 namespace bantam {
@@ -74,7 +75,7 @@ class DecoderInputs {
   ValueId padding_ = kNoValue;
   ValueId last_key_ = kNoValue;
   ValueId total_length_ = kNoValue;
-  std::map<std::vector<std::int64_t>, ValueId> shapes_;
+  TokenShapes shapes_;
   std::map<std::int64_t, ValueId> biases_;
   std::map<std::vector<float>, Turns> turns_;
 };

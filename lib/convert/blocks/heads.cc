@@ -73,4 +73,21 @@ void output_sequence_classes(const Module& root, const Module& classifier, const
   output_sequence_logits(root, linear(classifier, pooled, width, labels, Role::kHead), labels);
 }
 
+void output_shared_head(const Module& root, TokenInputs& inputs, const Config& config, Task task, ValueId x,
+                        std::int64_t width) {
+  switch (task) {
+    case Task::kFeatureExtraction:
+      return output_hidden_states(root, inputs, x, width);
+    case Task::kTokenClassification:
+      return output_token_classes(root, inputs, config, x, width);
+    case Task::kQuestionAnswering:
+      return output_answer_spans(root, inputs, config, x, width);
+    case Task::kFillMask:
+    case Task::kTextClassification:
+    case Task::kTextGeneration:
+      break;
+  }
+  BANTAM_ASSERT(false);
+}
+
 }  // namespace bantam

@@ -19,15 +19,7 @@ TokenInputs::TokenInputs(const Module& root, TokenTypes token_types) : root_(roo
   if (token_types == TokenTypes::kInput) types_ = builder.input("token_type_ids", DType::kI64, dims());
 }
 
-ValueId TokenInputs::shape(const std::vector<std::int64_t>& tail) {
-  const auto known = shapes_.find(tail);
-  if (known != shapes_.end()) return known->second;
-  const ValueId made = tail.empty() ? root_.op("Shape", {ids_}, {}, DType::kI64)
-                                    : root_.op("Concat", {shape({}), root_.builder().constant(tail)},
-                                               {{"axis", std::int64_t{0}}});
-  shapes_.emplace(tail, made);
-  return made;
-}
+ValueId TokenInputs::shape(const std::vector<std::int64_t>& tail) { return shapes_.shape(root_, ids_, tail); }
 
 ValueId TokenInputs::range() {
   if (range_ != kNoValue) return range_;

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <vector>
 
 #include "convert/blocks/module.h"
+#include "convert/blocks/token_shapes.h"
 
 namespace bantam {
 
@@ -31,7 +31,7 @@ class TokenInputs {
   ValueId mask_ = kNoValue;
   ValueId types_ = kNoValue;
   ValueId range_ = kNoValue;
-  std::map<std::vector<std::int64_t>, ValueId> shapes_;
+  TokenShapes shapes_;
 };
 
 // Positions that count the tokens that are not padding, as RoBERTa and MPNet number them: padding_id for

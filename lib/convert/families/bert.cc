@@ -37,9 +37,6 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
   x = post_norm_layers(root / "encoder", kBertLayer, config, inputs, x, {attention_bias(root, inputs)});
 
   switch (task) {
-    case Task::kFeatureExtraction:
-      output_hidden_states(root, inputs, x, config.hidden);
-      break;
     case Task::kFillMask: {
       const Module head = root / "cls/predictions/transform";
       x = transform(head / "dense", head / "LayerNorm", x, config.hidden, config.hidden, config.activation,
@@ -51,14 +48,8 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
       x = pool_first_token(root / "pooler/dense", inputs, x, config.hidden, Role::kPooler);
       output_sequence_classes(root, root / "classifier", checkpoint.config, x, config.hidden);
       break;
-    case Task::kTokenClassification:
-      output_token_classes(root, inputs, checkpoint.config, x, config.hidden);
-      break;
-    case Task::kQuestionAnswering:
-      output_answer_spans(root, inputs, checkpoint.config, x, config.hidden);
-      break;
-    case Task::kTextGeneration:
-      break;  // build_model() refuses it
+    default:
+      output_shared_head(root, inputs, checkpoint.config, task, x, config.hidden);
   }
   leave_out_other_heads(model, weights, kHeads);
   weights.finish();

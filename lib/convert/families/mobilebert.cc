@@ -221,9 +221,6 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
   }
 
   switch (task) {
-    case Task::kFeatureExtraction:
-      output_hidden_states(root, inputs, x, sizes.hidden);
-      break;
     case Task::kFillMask: {
       const Module head = root / "cls/predictions/transform";
       const Norm norm = {NormKind::kLayerNorm, sizes.norm.epsilon};  // whatever the encoder has
@@ -238,17 +235,13 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
               : first_token(root / "pooler", inputs, x, sizes.hidden);
       output_sequence_classes(root, root / "classifier", checkpoint.config, x, sizes.hidden);
       break;
-    case Task::kTokenClassification:
-      output_token_classes(root, inputs, checkpoint.config, x, sizes.hidden);
-      model.notes.push_back(
-          "transformers.js has no class for token classification with mobilebert: its pipeline will not "
-          "load this bundle");
-      break;
-    case Task::kQuestionAnswering:
-      output_answer_spans(root, inputs, checkpoint.config, x, sizes.hidden);
-      break;
-    case Task::kTextGeneration:
-      break;  // build_model() refuses it
+    default:
+      if (task == Task::kTokenClassification) {
+        model.notes.push_back(
+            "transformers.js has no class for token classification with mobilebert: its pipeline will not "
+            "load this bundle");
+      }
+      output_shared_head(root, inputs, checkpoint.config, task, x, sizes.hidden);
   }
   leave_out_other_heads(model, weights, kHeads);
   weights.finish();

@@ -40,9 +40,6 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
   x = post_norm_layers(root / "encoder", kBertLayer, config, inputs, x, {attention_bias(root, inputs)});
 
   switch (task) {
-    case Task::kFeatureExtraction:
-      output_hidden_states(root, inputs, x, config.hidden);
-      break;
     case Task::kFillMask: {
       const Module head = root / "lm_head";
       x = transform(head / "dense", head / "layer_norm", x, config.hidden, config.hidden, "gelu",
@@ -56,14 +53,8 @@ ModelGraph build(const Checkpoint& checkpoint, Task task) {
       output_sequence_classes(root, head / "out_proj", checkpoint.config, x, config.hidden);
       break;
     }
-    case Task::kTokenClassification:
-      output_token_classes(root, inputs, checkpoint.config, x, config.hidden);
-      break;
-    case Task::kQuestionAnswering:
-      output_answer_spans(root, inputs, checkpoint.config, x, config.hidden);
-      break;
-    case Task::kTextGeneration:
-      break;  // build_model() refuses it
+    default:
+      output_shared_head(root, inputs, checkpoint.config, task, x, config.hidden);
   }
   leave_out_other_heads(model, weights, kHeads);
   weights.finish();

@@ -1,7 +1,6 @@
 #include "pipeline/calibrate/self_text.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "pipeline/bundle_model.h"
+#include "pipeline/generate/sampler.h"
 #include "runtime/session.h"
 
 namespace bantam {
@@ -29,34 +29,23 @@ std::optional<std::int64_t> token_of(const Config& config, const char* key) {
   return first.get<std::int64_t>();
 }
 
-// A token drawn from softmax(logits).
-std::int64_t draw(std::span<const float> logits, Random& random, std::vector<double>& sums) {
-  const float largest = *std::ranges::max_element(logits);
-  sums.clear();
-  double sum = 0;
-  for (const float logit : logits) {
-    sum += std::exp(static_cast<double>(logit) - largest);
-    sums.push_back(sum);
-  }
-  if (!std::isfinite(sum)) fail("the model's logits are not finite; its own text cannot calibrate it");
-  const auto found = std::ranges::upper_bound(sums, random.uniform() * sum);
-  return std::min<std::int64_t>(found - sums.begin(), std::ssize(logits) - 1);
-}
-
 class Writer {
  public:
   Writer(const Session& session, std::int64_t vocabulary, std::optional<std::int64_t> start)
       : session_(session), vocabulary_(vocabulary), start_(start) {}
 
-  // One text per source of random numbers.
-  std::vector<std::vector<std::int64_t>> write(std::vector<Random> randoms, std::int64_t length) {
+  // One text per seed, every token drawn from what the model gives.
+  std::vector<std::vector<std::int64_t>> write(const std::vector<std::uint64_t>& seeds, std::int64_t length) {
     std::vector<std::vector<std::int64_t>> texts;
-    for (Random& random : randoms) texts.push_back({start_ ? *start_ : random.below(vocabulary_)});
+    std::vector<Sampler> samplers;
+    for (const std::uint64_t seed : seeds) {
+      texts.push_back({start_ ? *start_ : Random(seed).below(vocabulary_)});
+      samplers.emplace_back(SamplingOptions{.temperature = 1, .seed = seed});
+    }
     std::vector<std::pair<std::string, Tensor>> caches;
     for (const IoSpec& input : session_.inputs()) {
       if (input.name.starts_with("past_key_values.")) caches.emplace_back(input.name, empty_cache(input, std::ssize(texts)));
     }
-    std::vector<double> sums;
     for (std::int64_t position = 0; position + 1 < length; ++position) {
       check_cancelled();
       Tensors outputs = session_.run(inputs(texts, position, caches));
@@ -64,7 +53,7 @@ class Writer {
       const auto logits = outputs.at("logits").data<float>();
       const auto width = logits.size() / texts.size();
       for (std::size_t i = 0; i < texts.size(); ++i) {
-        texts[i].push_back(draw(logits.subspan(i * width, width), randoms[i], sums));
+        texts[i].push_back(samplers[i].pick(logits.subspan(i * width, width), texts[i]));
       }
     }
     return texts;
@@ -122,9 +111,9 @@ CalibrationTexts own_texts(const ModelGraph& model, const Config& config, std::i
   progress.begin("write text", windows, ProgressUnit::kItems);
   Random seeds(seed);
   for (std::int64_t first = 0; first < windows; first += kSideBySide) {
-    std::vector<Random> randoms;
-    for (std::int64_t i = first; i < std::min(windows, first + kSideBySide); ++i) randoms.emplace_back(seeds.next());
-    for (std::vector<std::int64_t>& ids : writer.write(std::move(randoms), length)) {
+    std::vector<std::uint64_t> batch;
+    for (std::int64_t i = first; i < std::min(windows, first + kSideBySide); ++i) batch.push_back(seeds.next());
+    for (std::vector<std::int64_t>& ids : writer.write(batch, length)) {
       Encoding encoding;
       encoding.type_ids.assign(ids.size(), 0);
       encoding.ids = std::move(ids);

@@ -190,16 +190,16 @@ RunFn make_qlinear_matmul(OpNode& node) {
   };
 }
 
-// Shared end of the two com.microsoft ops: quantized A times B, as float.
-void float_product(OpRun& run, const RightSide& right, const Tensor& a, const MatMulShape& shape,
-                   float a_scale, const std::vector<std::int32_t>& a_zeros, const Tensor& b_scale,
-                   const Tensor* b_zero, const Tensor* bias, Activation activation = Activation::kNone) {
-  std::vector<float> scales = scales_of(b_scale, shape.n, "B");
-  for (float& scale : scales) scale *= a_scale;
+// Shared end of the com.microsoft ops and of what fusions make: quantized A times B, as float. `scales` are products of those
+// of A and B, one or one per column; `a_zeros(rows)` the zero points of so many rows of A.
+template <typename Zeros>
+void float_product(OpRun& run, const RightSide& right, const Tensor& a, const MatMulShape& shape, const std::vector<float>& scales,
+                   const Tensor* b_zero, const Tensor* bias, Activation activation, Zeros a_zeros) {
   const std::vector<std::int32_t> b_zeros = zeros_of(b_zero, right.typed(run), shape.n, "B");
   if (bias != nullptr) expect_shape(*bias, {shape.n}, "the bias");
   float* c = run.output(0, DType::kF32, shape.output).mutable_data<float>().data();
   right.for_each(run, shape, [&](std::int64_t part, std::int64_t rows, const PackedS8& b, std::int64_t row) {
+    const std::vector<std::int32_t> zeros = a_zeros(rows);
     IntegerOutput output;
     output.c = c + row * shape.n;
     output.stride = shape.n;
@@ -207,8 +207,15 @@ void float_product(OpRun& run, const RightSide& right, const Tensor& a, const Ma
     output.scales = scales.data();
     if (bias != nullptr) output.bias = bias->data<float>().data();
     output.activation = activation;
-    gemm_s8(left_side(a, shape, part, rows, a_zeros), b, output, run.memory(), run.pool());
+    gemm_s8(left_side(a, shape, part, rows, zeros), b, output, run.memory(), run.pool());
   });
+}
+
+// Scales of B times the one of A.
+std::vector<float> scale_products(const Tensor& b_scale, std::int64_t columns, float a_scale) {
+  std::vector<float> scales = scales_of(b_scale, columns, "B");
+  for (float& scale : scales) scale *= a_scale;
+  return scales;
 }
 
 RunFn make_matmul_integer_to_float(OpNode& node) {
@@ -220,9 +227,9 @@ RunFn make_matmul_integer_to_float(OpNode& node) {
     const Tensor& a = run.input(0);
     expect_bytes(a, "A");
     const MatMulShape shape = right->shape_for(run, a);
-    float_product(run, *right, a, shape, scales_of(run.input(2), 1, "A")[0],
-                  zeros_of(run.optional_input(4), a, 1, "A"), run.input(3), run.optional_input(5),
-                  run.optional_input(6), activation);
+    const std::vector<float> scales = scale_products(run.input(3), shape.n, scales_of(run.input(2), 1, "A")[0]);
+    float_product(run, *right, a, shape, scales, run.optional_input(5), run.optional_input(6), activation,
+                  [&](std::int64_t) { return zeros_of(run.optional_input(4), a, 1, "A"); });
   };
 }
 
@@ -239,23 +246,8 @@ RunFn make_fused_integer(OpNode& node) {
     expect_bytes(a, "A");
     const MatMulShape shape = right->shape_for(run, a);
     const std::vector<float> scales = scales_of(run.input(4), shape.n, "the product");
-    const std::vector<std::int32_t> b_zeros =
-        zeros_of(run.optional_input(3), right->typed(run), shape.n, "B");
-    const Tensor* bias = run.optional_input(5);
-    if (bias != nullptr) expect_shape(*bias, {shape.n}, "the bias");
-    float* c = run.output(0, DType::kF32, shape.output).mutable_data<float>().data();
-    right->for_each(
-        run, shape, [&](std::int64_t part, std::int64_t rows, const PackedS8& b, std::int64_t row) {
-          const std::vector<std::int32_t> a_zeros = left_zeros(run.optional_input(2), a, shape, rows);
-          IntegerOutput output;
-          output.c = c + row * shape.n;
-          output.stride = shape.n;
-          if (!all_zero(b_zeros)) output.b_zeros = b_zeros.data();
-          output.scales = scales.data();
-          if (bias != nullptr) output.bias = bias->data<float>().data();
-          output.activation = activation;
-          gemm_s8(left_side(a, shape, part, rows, a_zeros), b, output, run.memory(), run.pool());
-        });
+    float_product(run, *right, a, shape, scales, run.optional_input(3), run.optional_input(5), activation,
+                  [&](std::int64_t rows) { return left_zeros(run.optional_input(2), a, shape, rows); });
   };
 }
 
@@ -273,8 +265,9 @@ RunFn make_dynamic_quantize_matmul(OpNode& node) {
     parallel_pieces(run.pool(), x.count(), kElementGrain, [&](std::int64_t begin, std::int64_t end) {
       table.vector.quantize_u8(in + begin, range.scale, range.zero, codes + begin, end - begin);
     });
-    float_product(run, *right, a, shape, range.scale, {range.zero}, run.input(2), run.optional_input(3),
-                  run.optional_input(4));
+    const std::vector<float> scales = scale_products(run.input(2), shape.n, range.scale);
+    float_product(run, *right, a, shape, scales, run.optional_input(3), run.optional_input(4), Activation::kNone,
+                  [&](std::int64_t) { return std::vector<std::int32_t>{range.zero}; });
   };
 }
 
