@@ -65,7 +65,8 @@ void read_part(const std::string& text, CalibrateOptions& options) {
   const bool good = slash != std::string::npos && number(0, slash, options.part) &&
                     number(slash + 1, text.size(), options.parts) && options.part >= 1 &&
                     options.part <= options.parts && options.parts <= 1'000'000;
-  if (!good) fail_usage("--part {}: a number of a part and of how many were expected, as in 2/8", quote(text));
+  if (!good)
+    fail_usage("--part {}: a number of a part and of how many were expected, as in 2/8", quote(text));
 }
 
 std::string describe(const StatisticsFile& file) {
@@ -74,21 +75,25 @@ std::string describe(const StatisticsFile& file) {
     for (const auto& [begin, end] : data.blocks) blocks += end - begin;
     all += (data.texts + kTextsPerBlock - 1) / kTextsPerBlock;
   }
-  return fmt::format("{}: {} of {} blocks of {} texts, {} activations of {} linears, {}\n", file.path().string(), blocks,
-                     all, kTextsPerBlock, file.info().sites.size(), [&] {
-                       std::size_t weights = 0;
-                       for (const Site& site : file.info().sites) weights += site.weights.size();
-                       return weights;
-                     }(),
-                     format_bytes(static_cast<std::int64_t>(std::filesystem::file_size(file.path()))));
+  return fmt::format(
+      "{}: {} of {} blocks of {} texts, {} activations of {} linears, {}\n", file.path().string(), blocks,
+      all, kTextsPerBlock, file.info().sites.size(),
+      [&] {
+        std::size_t weights = 0;
+        for (const Site& site : file.info().sites) weights += site.weights.size();
+        return weights;
+      }(),
+      format_bytes(static_cast<std::int64_t>(std::filesystem::file_size(file.path()))));
 }
 
 ExitCode merge(const Arguments& arguments, const Console& console) {
   if (arguments.data) fail_usage("calibrate merge: --data makes no sense with files of statistics");
-  if (arguments.sources.size() < 3) fail_usage("calibrate merge: two files of statistics or more were expected");
+  if (arguments.sources.size() < 3)
+    fail_usage("calibrate merge: two files of statistics or more were expected");
   StagedFile output(arguments.output, arguments.force);
   std::vector<StatisticsFile> files;
-  for (std::size_t i = 1; i < arguments.sources.size(); ++i) files.push_back(StatisticsFile::open(arguments.sources[i]));
+  for (std::size_t i = 1; i < arguments.sources.size(); ++i)
+    files.push_back(StatisticsFile::open(arguments.sources[i]));
   merge_statistics(files, output.file());
   output.commit();
   console.print(describe(StatisticsFile::open(arguments.output)));
@@ -98,7 +103,8 @@ ExitCode merge(const Arguments& arguments, const Console& console) {
 ExitCode run(const Arguments& arguments, const Console& console) {
   if (arguments.sources.front() == "merge") return merge(arguments, console);
   if (arguments.sources.size() > 1) {
-    fail_usage("calibrate: {} after the checkpoint; only merge takes several files", quote(arguments.sources[1]));
+    fail_usage("calibrate: {} after the checkpoint; only merge takes several files",
+               quote(arguments.sources[1]));
   }
   if (!arguments.data) fail_usage("calibrate: --data is missing; name a file of texts");
   CalibrateOptions options;
@@ -112,8 +118,9 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   std::optional<Task> task;
   if (arguments.task) task = parse_task(*arguments.task);
   ModelGraph model = build_model(checkpoint, task);
-  const CalibrationTexts texts = load_calibration_texts(
-      checkpoint, model, calibration_data(arguments.text, *arguments.data), options.threads, console.progress);
+  const CalibrationTexts texts =
+      load_calibration_texts(checkpoint, model, calibration_data(arguments.text, *arguments.data),
+                             options.threads, console.progress);
   with_context(checkpoint.directory.string(), [&] {
     if (!arguments.no_canonical) {
       const CanonicalSources sources = canonical_sources(model.graph, options.threads, console.progress);
@@ -129,8 +136,9 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 constexpr std::array kExamples{
     UsageExample{"bantam calibrate ./my-bert --data train.tsv --limit 256 -o stats.bantam",
                  "Gather everything that later steps may want from 256 sentences."},
-    UsageExample{"bantam calibrate ./my-llm --data corpus.txt --what moments,hessians --part 2/8 -o part2.bantam",
-                 "One of eight jobs that share the work."},
+    UsageExample{
+        "bantam calibrate ./my-llm --data corpus.txt --what moments,hessians --part 2/8 -o part2.bantam",
+        "One of eight jobs that share the work."},
     UsageExample{"bantam calibrate ./my-llm --data self --what moments,hessians -o stats.bantam",
                  "Without data: the model writes its own calibration text."},
     UsageExample{"bantam calibrate merge part*.bantam -o stats.bantam", "What the jobs found, in one file."},
@@ -138,18 +146,22 @@ constexpr std::array kExamples{
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
-  options.positional("CHECKPOINT", arguments->sources,
-                     "A Hugging Face checkpoint folder or a hub id in the local cache; or the word merge and files of "
-                     "statistics.",
-                     {.required = true, .completes = Completes::kDirectories});
-  options.add("-o,--output FILE", arguments->output, "The file of statistics. It appears when everything is done.",
-              {.required = true});
-  options.add("--data FILE", arguments->data, "Texts: any format that bantam evaluate reads; labels are not needed. The word self: what a decoder writes when it "
-              "is left alone, --limit (64) windows of --max-length (512) tokens, drawn by --seed.");
+  options.positional(
+      "CHECKPOINT", arguments->sources,
+      "A Hugging Face checkpoint folder or a hub id in the local cache; or the word merge and files of "
+      "statistics.",
+      {.required = true, .completes = Completes::kDirectories});
+  options.add("-o,--output FILE", arguments->output,
+              "The file of statistics. It appears when everything is done.", {.required = true});
+  options.add(
+      "--data FILE", arguments->data,
+      "Texts: any format that bantam evaluate reads; labels are not needed. The word self: what a decoder writes when it "
+      "is left alone, --limit (64) windows of --max-length (512) tokens, drawn by --seed.");
   options.add("--what LIST", arguments->what, "What to gather. Default: all.", {.choices = kind_choices()});
   options.add("--part I/N", arguments->part,
               "Only part I of N: whole blocks of 32 texts. Merged, the parts are the same file as one run.");
-  options.add("--task TASK", arguments->task, "Overrides the task that config.json states.", {.choices = task_choices()});
+  options.add("--task TASK", arguments->task, "Overrides the task that config.json states.",
+              {.choices = task_choices()});
   options.add("--adapter SOURCE", arguments->adapter, "Merge a LoRA adapter first, as convert does.",
               {.completes = Completes::kDirectories});
   options.add("--no-canonical", arguments->no_canonical,

@@ -23,8 +23,8 @@ struct CalibrationFlags {
 };
 
 void declare_calibration(Options& options, CalibrationFlags& flags);
-// On top of what a recipe file says. The texts are read as `data` says; what --max-drop judges by is `evaluate`, or else
-// those texts.
+// On top of what a recipe file says. The texts are read as `data` says; what --max-drop judges by is
+// `evaluate`, or else those texts.
 void apply_calibration(const CalibrationFlags& flags, const DataOptions& data,
                        const std::optional<std::filesystem::path>& evaluate, Recipe& recipe);
 

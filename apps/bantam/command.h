@@ -35,8 +35,8 @@ struct UsageExample {
 // Runs the command after its options were parsed. Throws Error to fail.
 using Action = std::function<ExitCode(const Console&)>;
 
-// A subcommand: a value in the list of commands.cc. Its file declares the options, does the work through lib/ and
-// prints; it needs no header of CLI11.
+// A subcommand: a value in the list of commands.cc. Its file declares the options, does the work through lib/
+// and prints; it needs no header of CLI11.
 struct Command {
   std::string_view name;
   std::string_view summary;      // one line, no full stop: for `bantam --help`

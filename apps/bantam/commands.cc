@@ -19,9 +19,10 @@ extern const Command completion_command;
 extern const Command man_command;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array kCommands{&convert_command,  &calibrate_command, &inspect_command, &run_command,
-                                        &bench_command,    &evaluate_command,  &compare_command, &verify_command,
-                                        &serve_command,    &completion_command, &man_command};
+  static constexpr std::array kCommands{&convert_command,    &calibrate_command, &inspect_command,
+                                        &run_command,        &bench_command,     &evaluate_command,
+                                        &compare_command,    &verify_command,    &serve_command,
+                                        &completion_command, &man_command};
   return kCommands;
 }
 

@@ -31,7 +31,8 @@ Report open_report(const std::string& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return read_report(path);
   const fs::path inside = fs::path(path) / "report.json";
-  if (!fs::exists(inside, ignored)) fail("{}: holds no report.json; bantam evaluate --report writes one", path);
+  if (!fs::exists(inside, ignored))
+    fail("{}: holds no report.json; bantam evaluate --report writes one", path);
   return read_report(inside.string());
 }
 
@@ -40,18 +41,31 @@ std::string change(double before, double after, int digits) {
 }
 
 std::string describe(const Report& before, const Report& after) {
-  Table table({{"dtype"}, {"size", Align::kRight}, {"change", Align::kRight}, {after.metric.empty() ? "cosine" : after.metric, Align::kRight},
-               {"change", Align::kRight}, {"retention", Align::kRight}, {"change", Align::kRight}, {"KL mean", Align::kRight}, {"was", Align::kRight}});
+  Table table({{"dtype"},
+               {"size", Align::kRight},
+               {"change", Align::kRight},
+               {after.metric.empty() ? "cosine" : after.metric, Align::kRight},
+               {"change", Align::kRight},
+               {"retention", Align::kRight},
+               {"change", Align::kRight},
+               {"KL mean", Align::kRight},
+               {"was", Align::kRight}});
   for (const VariantReport& now : after.variants) {
-    const auto was = std::find_if(before.variants.begin(), before.variants.end(), [&](const VariantReport& v) { return v.dtype == now.dtype; });
+    const auto was = std::find_if(before.variants.begin(), before.variants.end(),
+                                  [&](const VariantReport& v) { return v.dtype == now.dtype; });
     const bool known = was != before.variants.end();
     const double score = now.score ? now.score->value : now.agreement.cosine_mean;
     std::vector<std::string> row = {now.dtype, format_bytes(now.bytes)};
-    row.push_back(known ? fmt::format("{:+.1f} %", 100.0 * (static_cast<double>(now.bytes) / static_cast<double>(was->bytes) - 1)) : "new");
+    row.push_back(
+        known ? fmt::format("{:+.1f} %",
+                            100.0 * (static_cast<double>(now.bytes) / static_cast<double>(was->bytes) - 1))
+              : "new");
     row.push_back(fmt::format("{:.4f}", score));
     row.push_back(known ? change(was->score ? was->score->value : was->agreement.cosine_mean, score, 4) : "");
     row.push_back(now.retention ? fmt::format("{:.4f}", now.retention->value) : "");
-    row.push_back(known && now.retention && was->retention ? change(was->retention->value, now.retention->value, 4) : "");
+    row.push_back(known && now.retention && was->retention
+                      ? change(was->retention->value, now.retention->value, 4)
+                      : "");
     row.push_back(fmt::format("{:.3g}", now.agreement.kl_mean));
     row.push_back(known ? fmt::format("{:.3g}", was->agreement.kl_mean) : "");
     table.add_row(std::move(row));
@@ -68,11 +82,12 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   const Report before = open_report(arguments.before);
   Report after = open_report(arguments.after);
   if (before.task != after.task || before.metric != after.metric) {
-    fail("{} measures {} ({}), {} measures {} ({}): they cannot be compared", arguments.before, before.task, before.metric, arguments.after,
-         after.task, after.metric);
+    fail("{} measures {} ({}), {} measures {} ({}): they cannot be compared", arguments.before, before.task,
+         before.metric, arguments.after, after.task, after.metric);
   }
   if (before.data != after.data || before.samples != after.samples) {
-    console.progress.note(fmt::format("the reports are of different data: {} samples of {} and {} of {}", before.samples, before.data, after.samples, after.data));
+    console.progress.note(fmt::format("the reports are of different data: {} samples of {} and {} of {}",
+                                      before.samples, before.data, after.samples, after.data));
   }
   after.gates = check_gates(after, limits_of(arguments.gates), before);
   if (arguments.gates.junit) {
@@ -83,15 +98,19 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 }
 
 constexpr std::array kExamples{
-    UsageExample{"bantam compare old/report.json new/report.json", "Show what changed between two versions of a bundle."},
-    UsageExample{"bantam compare old-bundle new-bundle --min-retention 0.99 --max-regression 0.005 --junit gates.xml",
-            "Fail a CI job (exit code 3) when a variant lost too much."},
+    UsageExample{"bantam compare old/report.json new/report.json",
+                 "Show what changed between two versions of a bundle."},
+    UsageExample{
+        "bantam compare old-bundle new-bundle --min-retention 0.99 --max-regression 0.005 --junit gates.xml",
+        "Fail a CI job (exit code 3) when a variant lost too much."},
 };
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
-  options.positional("OLD", arguments->before, "A report.json, or a folder that holds one.", {.required = true, .completes = Completes::kFiles});
-  options.positional("NEW", arguments->after, "The one to judge.", {.required = true, .completes = Completes::kFiles});
+  options.positional("OLD", arguments->before, "A report.json, or a folder that holds one.",
+                     {.required = true, .completes = Completes::kFiles});
+  options.positional("NEW", arguments->after, "The one to judge.",
+                     {.required = true, .completes = Completes::kFiles});
   declare_gates(options, arguments->gates, GatedCommand::kCompare);
   options.add("--json", arguments->json, "Print the new report with its gates as JSON.");
   return [arguments](const Console& console) { return run(*arguments, console); };

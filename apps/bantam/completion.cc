@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array kExamples{
     UsageExample{"bantam completion bash > ~/.local/share/bash-completion/completions/bantam",
-            "Complete bantam in every new bash."},
+                 "Complete bantam in every new bash."},
     UsageExample{"bantam completion fish | source", "Try it in this fish only."},
     UsageExample{"bantam completion zsh > ~/.zfunc/_bantam", "For zsh, where ~/.zfunc is in $fpath."},
 };

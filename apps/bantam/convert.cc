@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/parallel.h"
 #include "base/units.h"
-#include "base/file.h"
 #include "budget_flags.h"
 #include "calibration_flags.h"
 #include "choices.h"
@@ -72,7 +72,8 @@ std::vector<Choice> role_choices() {
 
 std::vector<Choice> method_choices() {
   std::vector<Choice> choices;
-  for (const MethodInfo& entry : methods()) choices.push_back({std::string(entry.name), std::string(entry.summary)});
+  for (const MethodInfo& entry : methods())
+    choices.push_back({std::string(entry.name), std::string(entry.summary)});
   return choices;
 }
 
@@ -92,7 +93,8 @@ void choose(std::span<const Word<T>> words, const std::optional<std::string>& na
 
 std::vector<Choice> compression_choices() {
   std::vector<Choice> choices;
-  for (const Compression& entry : compressions()) choices.push_back({std::string(entry.name), std::string(entry.summary)});
+  for (const Compression& entry : compressions())
+    choices.push_back({std::string(entry.name), std::string(entry.summary)});
   return choices;
 }
 
@@ -114,9 +116,12 @@ Recipe make_recipe(const Arguments& arguments) {
   if (!arguments.compress.empty()) recipe.compress = arguments.compress;
   if (arguments.no_canonical) recipe.canonical = false;
   if (arguments.prune_heads) set_prune_heads(*arguments.prune_heads, recipe);
-  if (arguments.sparsity) recipe.sparsity = {*arguments.sparsity, arguments.calibration.texts ? SparsityMethod::kWanda : SparsityMethod::kMagnitude};
+  if (arguments.sparsity)
+    recipe.sparsity = {*arguments.sparsity,
+                       arguments.calibration.texts ? SparsityMethod::kWanda : SparsityMethod::kMagnitude};
   if (arguments.sparsity_method) {
-    if (!recipe.sparsity) fail_usage("--sparsity-method says how --sparsity SHARE chooses; there is no share");
+    if (!recipe.sparsity)
+      fail_usage("--sparsity-method says how --sparsity SHARE chooses; there is no share");
     choose(sparsity_methods(), arguments.sparsity_method, recipe.sparsity->method);
   }
   recipe.allow_nonfinite |= arguments.allow_nonfinite;
@@ -141,7 +146,8 @@ Recipe make_recipe(const Arguments& arguments) {
     if (arguments.asymmetric) variant.symmetric = false;
     if (arguments.embeddings) variant.fused_embeddings = *arguments.embeddings == "fused";
     if (arguments.method) variant.method = method_from_name(*arguments.method);
-    for (const std::string& pattern : arguments.keep) variant.rules.push_back({.role = {}, .match = pattern, .keep = true});
+    for (const std::string& pattern : arguments.keep)
+      variant.rules.push_back({.role = {}, .match = pattern, .keep = true});
     for (const std::string& role : arguments.keep_roles) {
       for (const RoleInfo& entry : roles()) {
         if (entry.name == role) variant.rules.push_back({.role = entry.role, .match = {}, .keep = true});
@@ -154,15 +160,18 @@ Recipe make_recipe(const Arguments& arguments) {
   apply_budget(arguments.budget, arguments.gates, arguments.data, examples, recipe);
   const bool chooses = recipe.budget && !arguments.budget.max_size;
   if (limits_losses(arguments.gates) && !arguments.evaluate && !chooses) {
-    fail_usage("convert: --min-retention and --max-kl need --evaluate FILE; --calibrate FILE is enough for choosing bits of q4 and q4f16");
+    fail_usage(
+        "convert: --min-retention and --max-kl need --evaluate FILE; --calibrate FILE is enough for choosing bits of q4 and q4f16");
   }
   if (recipe.source.empty()) fail_usage("convert: SOURCE is missing; name a checkpoint folder or a hub id");
-  if (recipe.output.empty() && !arguments.dry_run) fail_usage("convert: --output is missing; say where the bundle goes");
+  if (recipe.output.empty() && !arguments.dry_run)
+    fail_usage("convert: --output is missing; say where the bundle goes");
   return recipe;
 }
 
 // Measures the written variants against the source, with the gates' verdicts.
-Report judge(const Arguments& arguments, const Recipe& recipe, const BundleModel& bundle, Progress& progress) {
+Report judge(const Arguments& arguments, const Recipe& recipe, const BundleModel& bundle,
+             Progress& progress) {
   EvaluateOptions options;
   options.reference = recipe.source;
   options.reference_adapter = recipe.adapter;
@@ -215,79 +224,104 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 }
 
 constexpr std::array kExamples{
-    UsageExample{"bantam convert ./my-bert -o ./bundle", "Convert a checkpoint folder to every default dtype."},
-    UsageExample{"bantam convert ./my-bert -o ./bundle --evaluate dev.tsv --min-retention 0.99",
-                 "Convert, measure every variant on labelled sentences, ship the report; exit code 3 when one lost too much."},
+    UsageExample{"bantam convert ./my-bert -o ./bundle",
+                 "Convert a checkpoint folder to every default dtype."},
+    UsageExample{
+        "bantam convert ./my-bert -o ./bundle --evaluate dev.tsv --min-retention 0.99",
+        "Convert, measure every variant on labelled sentences, ship the report; exit code 3 when one lost too much."},
     UsageExample{"bantam convert org/name -o ./bundle --dtype q8,q4f16 --compress gzip",
-            "Convert a model from the local Hugging Face cache to two dtypes, with gzip twins."},
-    UsageExample{"bantam convert ./base --adapter ./my-lora -o ./bundle", "Merge a LoRA adapter in float32 on the way."},
-    UsageExample{"bantam convert ./my-bert --dtype q4 --dry-run", "Explain what would be written, reading no weight."},
+                 "Convert a model from the local Hugging Face cache to two dtypes, with gzip twins."},
+    UsageExample{"bantam convert ./base --adapter ./my-lora -o ./bundle",
+                 "Merge a LoRA adapter in float32 on the way."},
+    UsageExample{"bantam convert ./my-bert --dtype q4 --dry-run",
+                 "Explain what would be written, reading no weight."},
 };
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
-  options.positional("SOURCE", arguments->source,
-                     "A Hugging Face checkpoint folder (config.json and safetensors or pytorch_model.bin), or a hub id that is in the local cache.",
-                     {.completes = Completes::kDirectories});
-  options.add("-o,--output DIR", arguments->output, "The bundle's folder. It appears when everything is done, or not at all.",
+  options.positional(
+      "SOURCE", arguments->source,
+      "A Hugging Face checkpoint folder (config.json and safetensors or pytorch_model.bin), or a hub id that is in the local cache.",
+      {.completes = Completes::kDirectories});
+  options.add("-o,--output DIR", arguments->output,
+              "The bundle's folder. It appears when everything is done, or not at all.",
               {.completes = Completes::kDirectories});
-  options.add("--adapter SOURCE", arguments->adapter,
-              "Merge a LoRA adapter first: a folder with adapter_config.json, as PEFT saves it, or a hub id in the local cache.",
-              {.completes = Completes::kDirectories});
+  options.add(
+      "--adapter SOURCE", arguments->adapter,
+      "Merge a LoRA adapter first: a folder with adapter_config.json, as PEFT saves it, or a hub id in the local cache.",
+      {.completes = Completes::kDirectories});
   options.group("What to make");
   options.add("-d,--dtype LIST", arguments->dtypes,
-              "Variants to write, by transformers.js' names. Default: fp32,fp16,q8,q4,q4f16.", {.choices = dtype_choices()});
-  options.add("--task TASK", arguments->task, "Overrides the task that config.json states.", {.choices = task_choices()});
-  options.add("--recipe FILE", arguments->recipe, "A JSON recipe (schemas/recipe.schema.json). Flags override it.",
+              "Variants to write, by transformers.js' names. Default: fp32,fp16,q8,q4,q4f16.",
+              {.choices = dtype_choices()});
+  options.add("--task TASK", arguments->task, "Overrides the task that config.json states.",
+              {.choices = task_choices()});
+  options.add("--recipe FILE", arguments->recipe,
+              "A JSON recipe (schemas/recipe.schema.json). Flags override it.",
               {.completes = Completes::kFiles});
   options.group("Quantization");
-  options.add("--block-size N", arguments->block_size,
-              "Weights per scale of 4-bit variants: 16, 32 (default), 64, 128 or 256. Smaller loses less and takes more.");
+  options.add(
+      "--block-size N", arguments->block_size,
+      "Weights per scale of 4-bit variants: 16, 32 (default), 64, 128 or 256. Smaller loses less and takes more.");
   options.add("--asymmetric", arguments->asymmetric,
               "Give 4-bit blocks zero points: loses less, 4/block more bits per weight, slower on WebGPU.");
   options.add("--embeddings KIND", arguments->embeddings,
               "How quantized embeddings are looked up. Default: fused in q4f16 decoders, portable elsewhere.",
               {.choices = {{"fused", "one GatherBlockQuantized; not on the wasm of transformers.js 4"},
                            {"portable", "operators that every backend has"}}});
-  options.add("--no-canonical", arguments->no_canonical,
-              "Leave channels as the checkpoint scales them. By default gains, columns and rows that may be rescaled without "
-              "changing the model are brought into one scaling first, so that quality does not depend on it.");
+  options.add(
+      "--no-canonical", arguments->no_canonical,
+      "Leave channels as the checkpoint scales them. By default gains, columns and rows that may be rescaled without "
+      "changing the model are brought into one scaling first, so that quality does not depend on it.");
   options.add("--method METHOD", arguments->method,
               "How blocks choose codes and scales. Default: gptq with statistics, else search.",
               {.choices = method_choices()});
-  options.add("--keep LIST", arguments->keep, "Leave tensors whose names match these patterns (*, ?) in floating point.");
-  options.add("--keep-role LIST", arguments->keep_roles, "Leave all weights of these roles in floating point.",
-              {.choices = role_choices()});
-  options.add("--prune-heads SHARE", arguments->prune_heads,
-              "Leave out this share of the attention heads (0.2): those whose absence changes the answers to --calibrate's texts "
-              "least. Or a list, LAYER:HEAD,HEAD;LAYER:HEAD. Of decoders a head is a group of keys, as many in every layer.");
-  options.add("--sparsity SHARE", arguments->sparsity,
-              "Set this share of every linear's weights to zero (0.2 to 0.3 is bearable). Files stay as large; compressed ones shrink a "
-              "little (docs/quality.md has how much, and at what loss).");
+  options.add("--keep LIST", arguments->keep,
+              "Leave tensors whose names match these patterns (*, ?) in floating point.");
+  options.add("--keep-role LIST", arguments->keep_roles,
+              "Leave all weights of these roles in floating point.", {.choices = role_choices()});
+  options.add(
+      "--prune-heads SHARE", arguments->prune_heads,
+      "Leave out this share of the attention heads (0.2): those whose absence changes the answers to --calibrate's texts "
+      "least. Or a list, LAYER:HEAD,HEAD;LAYER:HEAD. Of decoders a head is a group of keys, as many in every layer.");
+  options.add(
+      "--sparsity SHARE", arguments->sparsity,
+      "Set this share of every linear's weights to zero (0.2 to 0.3 is bearable). Files stay as large; compressed ones shrink a "
+      "little (docs/quality.md has how much, and at what loss).");
   options.add("--sparsity-method METHOD", arguments->sparsity_method,
-              "Which weights become zero. Default: wanda with --calibrate, else magnitude.", {.choices = word_choices(sparsity_methods())});
+              "Which weights become zero. Default: wanda with --calibrate, else magnitude.",
+              {.choices = word_choices(sparsity_methods())});
   declare_calibration(options, arguments->calibration);
   declare_budget(options, arguments->budget);
   options.group("Bundle");
-  options.add("--target RUNTIME", arguments->target, "What loads the bundle.", {.choices = word_choices(targets())});
-  options.add("--ops SET", arguments->ops, "Operators of the graphs.", {.choices = word_choices(ops_styles())});
+  options.add("--target RUNTIME", arguments->target, "What loads the bundle.",
+              {.choices = word_choices(targets())});
+  options.add("--ops SET", arguments->ops, "Operators of the graphs.",
+              {.choices = word_choices(ops_styles())});
   options.add("--shard-size SIZE", arguments->shard_size, "Largest external data file. Default: 32MiB.");
-  options.add("--binding-limit SIZE", arguments->binding_limit,
-              "Split embeddings and output layers above this by vocabulary: WebGPU promises 128MiB (the default) for one tensor. 0: never.");
-  options.add("--compress LIST", arguments->compress, "Pre-compressed twins of large files.", {.choices = compression_choices()});
-  options.add("--page", arguments->page,
-              "Write index.html: a page that loads the model in a browser and shows its answer, speed and size. See bantam serve.");
+  options.add(
+      "--binding-limit SIZE", arguments->binding_limit,
+      "Split embeddings and output layers above this by vocabulary: WebGPU promises 128MiB (the default) for one tensor. 0: never.");
+  options.add("--compress LIST", arguments->compress, "Pre-compressed twins of large files.",
+              {.choices = compression_choices()});
+  options.add(
+      "--page", arguments->page,
+      "Write index.html: a page that loads the model in a browser and shows its answer, speed and size. See bantam serve.");
   options.add("--hash-source", arguments->hash_source, "Record SHA-256 of the source's weight files.");
-  options.add("--allow-nonfinite", arguments->allow_nonfinite, "Let NaN and infinite weights through into floating-point variants.");
+  options.add("--allow-nonfinite", arguments->allow_nonfinite,
+              "Let NaN and infinite weights through into floating-point variants.");
   options.group("Running");
-  options.add("--threads N", arguments->threads, "Threads. Default: all. The bundle's bytes do not depend on it.", {.min = 1, .max = 1024});
-  options.add("--dry-run", arguments->dry_run, "Print the plan: every tensor, file, size and the peak memory. Reads no weight.");
+  options.add("--threads N", arguments->threads,
+              "Threads. Default: all. The bundle's bytes do not depend on it.", {.min = 1, .max = 1024});
+  options.add("--dry-run", arguments->dry_run,
+              "Print the plan: every tensor, file, size and the peak memory. Reads no weight.");
   options.add("-f,--force", arguments->force, "Replace an existing output.");
   options.add("--json", arguments->json, "Print the result (or the plan) as JSON.");
   options.group("Evaluation");
-  options.add("--evaluate FILE", arguments->evaluate,
-              "Run every variant over these examples before the bundle appears; report.json, report.md and report.html become "
-              "part of it, and its README.md states what is left. See bantam evaluate.");
+  options.add(
+      "--evaluate FILE", arguments->evaluate,
+      "Run every variant over these examples before the bundle appears; report.json, report.md and report.html become "
+      "part of it, and its README.md states what is left. See bantam evaluate.");
   declare_data(options, arguments->data);
   declare_gates(options, arguments->gates, GatedCommand::kConvert);
   return [arguments](const Console& console) { return run(*arguments, console); };

@@ -15,7 +15,8 @@ template <typename Enum>
 using Words = std::vector<std::pair<std::string_view, Enum>>;
 
 const Words<Header> kHeaders = {{"auto", Header::kAuto}, {"yes", Header::kYes}, {"no", Header::kNo}};
-const Words<Quotes> kQuotes = {{"auto", Quotes::kAuto}, {"always", Quotes::kAlways}, {"never", Quotes::kNever}};
+const Words<Quotes> kQuotes = {
+    {"auto", Quotes::kAuto}, {"always", Quotes::kAlways}, {"never", Quotes::kNever}};
 const Words<CharacterSet> kEncodings = {{"utf-8", CharacterSet::kUtf8}, {"latin1", CharacterSet::kLatin1}};
 const Words<TextUnit> kUnits = {
     {"line", TextUnit::kLine}, {"paragraph", TextUnit::kParagraph}, {"document", TextUnit::kDocument}};
@@ -61,17 +62,20 @@ void declare_columns(Options& options, TextOptions& data) {
   }
   options.add("--format FORMAT", data.format, "Format of the data. Default: by extension, then by content.",
               {.choices = std::move(formats)});
-  options.add("--columns LIST", data.columns,
-              "Which column a field is read from: text=review,label=stars. Fields: id, text, pair, label, words, tags, "
-              "answers; columns of files without header are 1, 2, ... Common names are found without this.");
+  options.add(
+      "--columns LIST", data.columns,
+      "Which column a field is read from: text=review,label=stars. Fields: id, text, pair, label, words, tags, "
+      "answers; columns of files without header are 1, 2, ... Common names are found without this.");
 }
 
 void declare_amount(Options& options, TextOptions& data, std::string seed_help) {
-  options.add("--limit N", data.limit, "Use at most N examples, drawn by the seed. Default: all.", {.min = 1});
+  options.add("--limit N", data.limit, "Use at most N examples, drawn by the seed. Default: all.",
+              {.min = 1});
   options.add("--seed N", data.seed, std::move(seed_help), {.min = 0});
-  options.add("--max-length N", data.max_length,
-              "Cut texts to so many tokens. Default: what the model takes, at most 512 (question answering: 384).",
-              {.min = 2, .max = 1 << 20});
+  options.add(
+      "--max-length N", data.max_length,
+      "Cut texts to so many tokens. Default: what the model takes, at most 512 (question answering: 384).",
+      {.min = 2, .max = 1 << 20});
 }
 
 void declare_reading(Options& options, TextOptions& data) {
@@ -79,8 +83,10 @@ void declare_reading(Options& options, TextOptions& data) {
               {.choices = choices(kHeaders)});
   options.add("--quotes WORD", data.quotes, "Whether fields of CSV and TSV are quoted.",
               {.choices = choices(kQuotes)});
-  options.add("--encoding NAME", data.encoding, "Character set of text formats.", {.choices = choices(kEncodings)});
-  options.add("--unit WORD", data.unit, "What one example of a plain text file is.", {.choices = choices(kUnits)});
+  options.add("--encoding NAME", data.encoding, "Character set of text formats.",
+              {.choices = choices(kEncodings)});
+  options.add("--unit WORD", data.unit, "What one example of a plain text file is.",
+              {.choices = choices(kUnits)});
 }
 
 DatasetOptions dataset_of(const TextOptions& data) {
@@ -112,17 +118,20 @@ void declare_data(Options& options, DataOptions& data) {
   declare_columns(options, data);
   options.add("--labels LIST", data.labels,
               "What the data call a class, and what the model calls it: pos=POSITIVE,neg=NEGATIVE.");
-  options.add("--metric NAME", data.metric,
-              "Score: accuracy, f1, f1-macro, matthews (classes); f1 (entities); f1, exact-match (answers); spearman, "
-              "pearson, ndcg@10, mrr@10 (embeddings, rerankers); perplexity, or rouge1, rouge2, "
-              "rougeL, bleu of the answers to prompts (text generation). Default: the first of the task.");
+  options.add(
+      "--metric NAME", data.metric,
+      "Score: accuracy, f1, f1-macro, matthews (classes); f1 (entities); f1, exact-match (answers); spearman, "
+      "pearson, ndcg@10, mrr@10 (embeddings, rerankers); perplexity, or rouge1, rouge2, "
+      "rougeL, bleu of the answers to prompts (text generation). Default: the first of the task.");
   declare_amount(options, data, "Of samples and bootstrap. Default: 0.");
-  options.add("--stride N", data.stride,
-              "Text generation: tokens that windows move by. Default: --max-length, windows that do not overlap; less "
-              "gives each token more context and takes longer.",
-              {.min = 1, .max = 1 << 20});
+  options.add(
+      "--stride N", data.stride,
+      "Text generation: tokens that windows move by. Default: --max-length, windows that do not overlap; less "
+      "gives each token more context and takes longer.",
+      {.min = 1, .max = 1 << 20});
   options.add("--max-new-tokens N", data.max_new_tokens,
-              "Text generation with rouge or bleu: most tokens of an answer. Default: 128.", {.min = 1, .max = 1 << 20});
+              "Text generation with rouge or bleu: most tokens of an answer. Default: 128.",
+              {.min = 1, .max = 1 << 20});
   options.add("--chat", data.chat, "The same: put each prompt through the bundle's chat template.");
   declare_reading(options, data);
 }

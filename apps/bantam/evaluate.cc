@@ -63,13 +63,15 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 }
 
 constexpr std::array kExamples{
-    UsageExample{"bantam evaluate ./bundle --reference ./my-bert --data dev.tsv --report ./quality",
-            "Measure every variant on labelled sentences and write report.json, report.md and report.html."},
-    UsageExample{"bantam evaluate ./bundle --reference ./my-bert --data dev.jsonl --columns text=review,label=stars --dtype q8,q4 "
-            "--min-retention 0.99 --junit gates.xml",
-            "Fail a CI job (exit code 3) when a variant keeps less than 99 % of the score."},
+    UsageExample{
+        "bantam evaluate ./bundle --reference ./my-bert --data dev.tsv --report ./quality",
+        "Measure every variant on labelled sentences and write report.json, report.md and report.html."},
+    UsageExample{
+        "bantam evaluate ./bundle --reference ./my-bert --data dev.jsonl --columns text=review,label=stars --dtype q8,q4 "
+        "--min-retention 0.99 --junit gates.xml",
+        "Fail a CI job (exit code 3) when a variant keeps less than 99 % of the score."},
     UsageExample{"bantam evaluate ./bundle --data texts.txt",
-            "Without labels or checkpoint: how closely the variants agree with the bundle's own fp32."},
+                 "Without labels or checkpoint: how closely the variants agree with the bundle's own fp32."},
 };
 
 Action declare(Options& options) {
@@ -81,15 +83,18 @@ Action declare(Options& options) {
   options.add("--data FILE", arguments->data,
               "Examples: JSONL, JSON, CSV, TSV, CoNLL, SQuAD, Parquet or plain text, labelled or not.",
               {.required = true});
-  options.add("--reference SOURCE", arguments->reference,
-              "The checkpoint that the bundle was made of (folder or hub id), run in float32. Default: the bundle's own fp32 "
-              "variant.",
+  options.add(
+      "--reference SOURCE", arguments->reference,
+      "The checkpoint that the bundle was made of (folder or hub id), run in float32. Default: the bundle's own fp32 "
+      "variant.",
+      {.completes = Completes::kDirectories});
+  options.add("--adapter SOURCE", arguments->adapter,
+              "The LoRA adapter that was merged into the reference for the bundle.",
               {.completes = Completes::kDirectories});
-  options.add("--adapter SOURCE", arguments->adapter, "The LoRA adapter that was merged into the reference for the bundle.",
-              {.completes = Completes::kDirectories});
-  options.add("--reference-outputs FILE", arguments->reference_outputs,
-              "Outputs made elsewhere (PyTorch), as safetensors: \"logits\" stacked, or \"logits.0\", \"logits.1\", ... one per "
-              "sequence. They take the reference's place, so that the runtime need not judge itself.");
+  options.add(
+      "--reference-outputs FILE", arguments->reference_outputs,
+      "Outputs made elsewhere (PyTorch), as safetensors: \"logits\" stacked, or \"logits.0\", \"logits.1\", ... one per "
+      "sequence. They take the reference's place, so that the runtime need not judge itself.");
   options.add("-d,--dtype LIST", arguments->dtypes, "Variants to measure, or all. Default: all.",
               {.choices = std::move(dtypes)});
   options.add("--task TASK", arguments->task, "Overrides the task that the bundle states.",

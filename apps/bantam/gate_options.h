@@ -18,7 +18,9 @@ struct GateOptions {
 
 enum class GatedCommand { kConvert, kEvaluate, kCompare };
 void declare_gates(Options& options, GateOptions& gates, GatedCommand command);
-inline bool limits_losses(const GateOptions& gates) { return gates.min_retention || gates.max_kl; }
+inline bool limits_losses(const GateOptions& gates) {
+  return gates.min_retention || gates.max_kl;
+}
 GateLimits limits_of(const GateOptions& gates);
 // Prints the verdicts, writes the JUnit file if one is wanted.
 std::string describe_gates(const Report& report);

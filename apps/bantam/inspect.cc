@@ -26,16 +26,17 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 constexpr std::array kExamples{
     UsageExample{"bantam inspect ./my-bert", "Show a checkpoint: family, task, tensors with their roles."},
     UsageExample{"bantam inspect ./bundle",
-            "Show where the bytes of a bundle's variants go, by dtype and by role."},
+                 "Show where the bytes of a bundle's variants go, by dtype and by role."},
     UsageExample{"bantam inspect ./bundle/onnx/model_q4.onnx --json", "Describe one graph for a script."},
 };
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
-  options.positional("PATH", arguments->path,
-                     "A checkpoint folder, a hub id that is in the local cache, a .safetensors, .bin or .onnx "
-                     "file, or a bundle's folder.",
-                     {.completes = Completes::kFiles});
+  options.positional(
+      "PATH", arguments->path,
+      "A checkpoint folder, a hub id that is in the local cache, a .safetensors, .bin or .onnx "
+      "file, or a bundle's folder.",
+      {.completes = Completes::kFiles});
   options.add("--all", arguments->all, "List every tensor, not the largest ten.");
   options.add("--json", arguments->json, "Print JSON (schemas/inspect.schema.json); it holds every tensor.");
   return [arguments](const Console& console) { return run(*arguments, console); };

@@ -49,8 +49,8 @@ Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
   std::vector<Choice> names;
   for (const Command* command : commands()) names.push_back({std::string(command->name), ""});
-  options.positional("COMMAND", arguments->page, "The command whose page is wanted; without it, the overview.",
-                     {.choices = names});
+  options.positional("COMMAND", arguments->page,
+                     "The command whose page is wanted; without it, the overview.", {.choices = names});
   options.add("-o,--output DIR", arguments->directory, "Write every page into this folder instead.",
               {.completes = Completes::kDirectories});
   return [arguments](const Console& console) { return run(*arguments, console); };

@@ -170,7 +170,8 @@ std::string bundle_tables(const Inspection& inspection) {
   }
   std::vector<Forecast> forecasts;
   for (const InspectedVariant& variant : variants) forecasts.push_back(variant.forecast);
-  return variants_table(inspection) + "\n" + describe_forecasts(forecasts) + dtypes.text() + roles.text() + ops.text();
+  return variants_table(inspection) + "\n" + describe_forecasts(forecasts) + dtypes.text() + roles.text() +
+         ops.text();
 }
 
 std::string ops_table(const InspectedGraph& graph) {

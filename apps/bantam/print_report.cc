@@ -17,7 +17,8 @@ std::string worst_layers(const Report& report) {
   std::string text;
   for (const VariantReport& variant : report.variants) {
     const auto worst = std::ranges::min_element(variant.layers, {}, &LayerError::sqnr_db);
-    if (worst == variant.layers.end() || worst->sqnr_db > 100 || is_broken(variant)) continue;  // the summary names those
+    if (worst == variant.layers.end() || worst->sqnr_db > 100 || is_broken(variant))
+      continue;  // the summary names those
     text += fmt::format("{:<6}  lowest signal to noise: {:.1f} dB at {}\n", variant.dtype, worst->sqnr_db,
                         printable(worst->name));
   }

@@ -31,12 +31,9 @@ Answer to_answer(GeneratedText generated) {
   const Generation& generation = generated.generation;
   Answer answer;
   answer.tokens = generation.prompt_tokens;
-  answer.value = Written{std::move(generated.prompt),
-                         std::move(generated.text),
-                         generation.tokens,
-                         std::string(name(generation.reason)),
-                         prefill_speed(generation),
-                         decode_speed(generation)};
+  answer.value =
+      Written{std::move(generated.prompt),          std::move(generated.text), generation.tokens,
+              std::string(name(generation.reason)), prefill_speed(generation), decode_speed(generation)};
   return answer;
 }
 

@@ -16,8 +16,8 @@ struct GenerationRun {
 
 // Usage errors for options that contradict each other; before anything is opened.
 void check(const GenerationRun& run);
-// Lets a variant of a decoder bundle continue the texts or answer the conversation. Fills questions and answers of
-// `result`; speeds go to the console as notes.
+// Lets a variant of a decoder bundle continue the texts or answer the conversation. Fills questions and
+// answers of `result`; speeds go to the console as notes.
 void run_generation(const GenerationRun& run, const BundleModel& bundle, const Session& session,
                     const Console& console, RunResult& result);
 

@@ -46,7 +46,9 @@ ExitCode run(const Arguments& arguments, const Console& console) {
   for (const std::string& mount : arguments.mounts) add_mount(*site, mount);
   const std::string host = arguments.host.value_or("127.0.0.1");
   Server server(site, host, arguments.port);
-  console.print(printable(fmt::format("Serving {} at {} until Ctrl-C", arguments.bundle.string(), url(host, server.port()))) + "\n");
+  console.print(printable(fmt::format("Serving {} at {} until Ctrl-C", arguments.bundle.string(),
+                                      url(host, server.port()))) +
+                "\n");
   if (std::fflush(stdout) != 0) fail_io("standard output", "write", errno);
   server.run();
   return ExitCode::kDone;
@@ -56,15 +58,19 @@ constexpr std::array kExamples{
     UsageExample{"bantam serve ./bundle", "Open http://127.0.0.1:8080/ in a browser."},
     UsageExample{"bantam serve ./bundle --port 0 --mount /lib=./node_modules/@huggingface/transformers/dist",
                  "On a free port, with transformers.js from a local folder below /lib/."},
-    UsageExample{"bantam serve ./bundle --host 0.0.0.0", "For other machines too, such as a phone in the same network."},
+    UsageExample{"bantam serve ./bundle --host 0.0.0.0",
+                 "For other machines too, such as a phone in the same network."},
 };
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
-  options.positional("BUNDLE", arguments->bundle, "The folder to serve.", {.completes = Completes::kDirectories});
-  options.add("--host ADDRESS", arguments->host,
-              "Listen on this address instead of 127.0.0.1. Then whoever reaches this machine can read the folder.");
-  options.add("--port N", arguments->port, "Default: 8080. 0: a free one, which is printed.", {.min = 0, .max = 65535});
+  options.positional("BUNDLE", arguments->bundle, "The folder to serve.",
+                     {.completes = Completes::kDirectories});
+  options.add(
+      "--host ADDRESS", arguments->host,
+      "Listen on this address instead of 127.0.0.1. Then whoever reaches this machine can read the folder.");
+  options.add("--port N", arguments->port, "Default: 8080. 0: a free one, which is printed.",
+              {.min = 0, .max = 65535});
   options.add("--mount LIST", arguments->mounts, "Further folders below prefixes: /lib=DIR.");
   return [arguments](const Console& console) { return run(*arguments, console); };
 }

@@ -27,12 +27,14 @@ ExitCode run(const Arguments& arguments, const Console& console) {
 constexpr std::array kExamples{
     UsageExample{"bantam verify ./bundle", "Check every byte and rule, and show what will run where."},
     UsageExample{"bantam verify ./bundle --run", "Also run every graph once."},
-    UsageExample{"bantam verify ./bundle --json", "The same for a script; exit code 1 when something is broken."},
+    UsageExample{"bantam verify ./bundle --json",
+                 "The same for a script; exit code 1 when something is broken."},
 };
 
 Action declare(Options& options) {
   const auto arguments = std::make_shared<Arguments>();
-  options.positional("BUNDLE", arguments->bundle, "The folder that bantam convert wrote, or any folder for transformers.js.",
+  options.positional("BUNDLE", arguments->bundle,
+                     "The folder that bantam convert wrote, or any folder for transformers.js.",
                      {.completes = Completes::kDirectories});
   options.add("--run", arguments->run, "Also run every graph once in the native runtime, on four tokens.");
   options.add("--json", arguments->json, "Print JSON (schemas/verify.schema.json).");

@@ -26,8 +26,10 @@ float widen_fp16(std::uint16_t half) {
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
   const std::uint32_t magnitude = half & 0x7fffu;
   const std::uint32_t normal = (magnitude << 13) + (112u << 23);
-  const std::uint32_t subnormal = bits_of(static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f);
-  const std::uint32_t special = 0x7f800000u | ((magnitude & 0x3ffu) << 13) | (magnitude > 0x7c00u ? 0x400000u : 0u);
+  const std::uint32_t subnormal =
+      bits_of(static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f);
+  const std::uint32_t special =
+      0x7f800000u | ((magnitude & 0x3ffu) << 13) | (magnitude > 0x7c00u ? 0x400000u : 0u);
   return float_of(sign | (magnitude < 0x0400u ? subnormal : magnitude >= 0x7c00u ? special : normal));
 }
 
@@ -39,8 +41,9 @@ std::uint16_t narrow_fp16(float value) {
   const std::uint32_t subnormal = bits_of(float_of(magnitude) + 0.5f) - 0x3f000000u;
   const std::uint32_t nan = 0x7e00u | ((magnitude >> 13) & 0x3ffu);
   const std::uint32_t finite = magnitude < 0x38800000u ? subnormal : normal;
-  return static_cast<std::uint16_t>(
-      sign | (magnitude > 0x7f800000u ? nan : magnitude >= 0x477ff000u ? 0x7c00u : finite));
+  return static_cast<std::uint16_t>(sign | (magnitude > 0x7f800000u    ? nan
+                                            : magnitude >= 0x477ff000u ? 0x7c00u
+                                                                       : finite));
 }
 
 void fp16_to_float(const std::uint16_t* in, float* out, std::int64_t count) {

@@ -1,7 +1,7 @@
 #include "base/digest.h"
 
-// The functions of one algorithm each, not EVP: EVP reaches every algorithm of libcrypto, and a static binary would carry
-// all of them (two megabytes).
+// The functions of one algorithm each, not EVP: EVP reaches every algorithm of libcrypto, and a static binary
+// would carry all of them (two megabytes).
 #define OPENSSL_API_COMPAT 0x10100000L
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <fmt/format.h>
@@ -56,12 +56,14 @@ Digest Digest::md5() {
 }
 
 void Digest::update(std::span<const std::byte> bytes) {
-  BANTAM_ASSERT(std::visit([&](auto& context) { return update_context(context, bytes); }, state_->context) == 1);
+  BANTAM_ASSERT(std::visit([&](auto& context) { return update_context(context, bytes); }, state_->context) ==
+                1);
 }
 
 std::string Digest::hex() {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> value{};
-  const std::size_t length = std::visit([&](auto& context) { return finish(context, value.data()); }, state_->context);
+  const std::size_t length =
+      std::visit([&](auto& context) { return finish(context, value.data()); }, state_->context);
   std::string text;
   for (std::size_t i = 0; i < length; ++i) text += fmt::format("{:02x}", value[i]);
   return text;

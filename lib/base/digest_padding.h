@@ -25,10 +25,11 @@ inline void pad_digest(std::vector<std::byte>& tail, std::uint64_t bytes, std::e
   }
 }
 
-// Appends chunks[i] to streams[i], but for the whole blocks: those are returned as work. Only the last chunk of a stream may
-// end within a block.
+// Appends chunks[i] to streams[i], but for the whole blocks: those are returned as work. Only the last chunk
+// of a stream may end within a block.
 template <std::size_t Words>
-std::vector<DigestWork> append_chunks(std::span<DigestStream<Words>> streams, std::span<const std::span<const std::byte>> chunks) {
+std::vector<DigestWork> append_chunks(std::span<DigestStream<Words>> streams,
+                                      std::span<const std::span<const std::byte>> chunks) {
   std::vector<DigestWork> work;
   for (std::size_t i = 0; i < streams.size(); ++i) {
     DigestStream<Words>& stream = streams[i];
@@ -47,7 +48,8 @@ std::vector<DigestWork> append_chunks(std::span<DigestStream<Words>> streams, st
 template <std::size_t Words>
 DigestWork end_stream(DigestStream<Words>& stream, std::endian order) {
   pad_digest(stream.tail, stream.bytes, order);
-  return {stream.state.data(), reinterpret_cast<const std::uint8_t*>(stream.tail.data()), stream.tail.size() / kDigestBlock};
+  return {stream.state.data(), reinterpret_cast<const std::uint8_t*>(stream.tail.data()),
+          stream.tail.size() / kDigestBlock};
 }
 
 }  // namespace bantam

@@ -8,8 +8,8 @@
 
 namespace bantam {
 
-// One of several streams that are digested side by side (MD5, SHA-256): 64-byte blocks change `state`, and what is left of
-// the last one waits in `tail`.
+// One of several streams that are digested side by side (MD5, SHA-256): 64-byte blocks change `state`, and
+// what is left of the last one waits in `tail`.
 template <std::size_t Words>
 struct DigestStream {
   std::array<std::uint32_t, Words> state;

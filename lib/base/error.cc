@@ -8,9 +8,13 @@
 
 namespace bantam {
 
-void Error::add_context(std::string_view where) { message_ = fmt::format("{}: {}", where, message_); }
+void Error::add_context(std::string_view where) {
+  message_ = fmt::format("{}: {}", where, message_);
+}
 
-void throw_error(ErrorCode code, std::string message) { throw Error(code, std::move(message)); }
+void throw_error(ErrorCode code, std::string message) {
+  throw Error(code, std::move(message));
+}
 
 void fail_io(std::string_view path, std::string_view action, int errno_value) {
   throw Error(ErrorCode::kIo, fmt::format("{}: cannot {}: {}", path, action, std::strerror(errno_value)));

@@ -193,20 +193,22 @@ void StagedDirectory::commit() {
   for (int attempt = 0; error == EEXIST && replace_ && attempt < 100; ++attempt) {
     fs::path retired = staging_;
     retired += ".old";
-    if (::rename(target_.c_str(), retired.c_str()) != 0 && errno != ENOENT) fail_io(target_.string(), "replace", errno);
+    if (::rename(target_.c_str(), retired.c_str()) != 0 && errno != ENOENT)
+      fail_io(target_.string(), "replace", errno);
     error = rename_new(staging_, target_);
     if (error != 0 && error != EEXIST) static_cast<void>(::rename(retired.c_str(), target_.c_str()));
     std::error_code ignored;
     fs::remove_all(retired, ignored);
   }
-  if (error == EEXIST) fail("{}: was made by somebody else in the meantime; choose another output", target_.string());
+  if (error == EEXIST)
+    fail("{}: was made by somebody else in the meantime; choose another output", target_.string());
   if (error != 0) fail_io(target_.string(), "create", error);
   committed_ = true;
   sync_directory(target_.parent_path());
 }
 
-// Puts the new directory in the place of the old one at once, where the file system can. False: it cannot, or there
-// is nothing to replace.
+// Puts the new directory in the place of the old one at once, where the file system can. False: it cannot, or
+// there is nothing to replace.
 bool StagedDirectory::exchange() {
   if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) return false;
   committed_ = true;
@@ -241,10 +243,11 @@ StagedFile::~StagedFile() {
 void StagedFile::commit() {
   BANTAM_ASSERT(!committed_);
   file_.sync();
-  const int error = !replace_                                                   ? rename_new(file_.path(), target_)
+  const int error = !replace_                                              ? rename_new(file_.path(), target_)
                     : ::rename(file_.path().c_str(), target_.c_str()) == 0 ? 0
-                                                                                : errno;
-  if (error == EEXIST) fail("{}: was made by somebody else in the meantime; choose another file", target_.string());
+                                                                           : errno;
+  if (error == EEXIST)
+    fail("{}: was made by somebody else in the meantime; choose another file", target_.string());
   if (error != 0) fail_io(target_.string(), "create", error);
   committed_ = true;
   sync_directory(target_.parent_path());

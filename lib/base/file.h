@@ -29,8 +29,8 @@ class File {
 
   // Fills `out` from `offset`; a file that ends earlier is an error ("truncated").
   void read_at(std::int64_t offset, std::span<std::byte> out) const;
-  // The bytes as read-only memory that the kernel fills when it is looked at: for large tables of which little is used.
-  // Whoever shortens the file meanwhile ends the process (SIGBUS).
+  // The bytes as read-only memory that the kernel fills when it is looked at: for large tables of which
+  // little is used. Whoever shortens the file meanwhile ends the process (SIGBUS).
   std::shared_ptr<const std::byte> map(std::int64_t offset, std::int64_t length) const;
   void write_at(std::int64_t offset, std::span<const std::byte> bytes) const;
   void resize(std::int64_t size) const;
@@ -48,7 +48,8 @@ class File {
 // Whole small file as a string. A file above `max_bytes` is refused, not read.
 std::string read_text_file(const std::filesystem::path& path, std::int64_t max_bytes);
 void write_text_file(const std::filesystem::path& path, std::string_view text);
-// The same where a file of that name may be: written beside it and renamed, so that a failure leaves the old one.
+// The same where a file of that name may be: written beside it and renamed, so that a failure leaves the old
+// one.
 void replace_text_file(const std::filesystem::path& path, std::string_view text);
 void sync_directory(const std::filesystem::path& path);
 
@@ -64,8 +65,8 @@ class StagedDirectory {
   StagedDirectory& operator=(const StagedDirectory&) = delete;
 
   const std::filesystem::path& path() const { return staging_; }
-  // Refuses a target that was made in the meantime unless `replace`. An old target is replaced in one step where the
-  // file system can exchange two directories (Linux's do).
+  // Refuses a target that was made in the meantime unless `replace`. An old target is replaced in one step
+  // where the file system can exchange two directories (Linux's do).
   void commit();
 
  private:
@@ -76,8 +77,8 @@ class StagedDirectory {
   bool committed_ = false;
 };
 
-// A file that is written under a temporary name beside its target and appears by one rename, as StagedDirectory
-// does for folders.
+// A file that is written under a temporary name beside its target and appears by one rename, as
+// StagedDirectory does for folders.
 class StagedFile {
  public:
   StagedFile(std::filesystem::path target, bool replace);

@@ -17,11 +17,12 @@ namespace {
 constexpr std::array<Isa, 3> kAll = {Isa::kV2, Isa::kV3, Isa::kV4};
 
 #if defined(__x86_64__)
-// The psABI levels feature by feature: clang 14's __builtin_cpu_supports does not know "x86-64-v3", nor F16C, MOVBE
-// and LZCNT by name.
+// The psABI levels feature by feature: clang 14's __builtin_cpu_supports does not know "x86-64-v3", nor F16C,
+// MOVBE and LZCNT by name.
 bool supports_v3() {
   unsigned a = 0, b = 0, basic = 0, extended = 0, d = 0;
-  if (__get_cpuid(1, &a, &b, &basic, &d) == 0 || __get_cpuid(0x80000001u, &a, &b, &extended, &d) == 0) return false;
+  if (__get_cpuid(1, &a, &b, &basic, &d) == 0 || __get_cpuid(0x80000001u, &a, &b, &extended, &d) == 0)
+    return false;
   return (basic & bit_F16C) != 0 && (basic & bit_MOVBE) != 0 && (extended & bit_LZCNT) != 0 &&
          __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
          __builtin_cpu_supports("bmi2");

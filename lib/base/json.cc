@@ -47,9 +47,13 @@ Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits)
   });
 }
 
-Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+Json finite_or_null(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
 
-double number_or_infinity(const Json& value) { return value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>(); }
+double number_or_infinity(const Json& value) {
+  return value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>();
+}
 
 std::string to_pretty_json(const Json& value) {
   return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -49,8 +49,12 @@ int available_threads() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-void request_cancel() noexcept { cancelled.store(true, std::memory_order_relaxed); }
-bool cancel_requested() noexcept { return cancelled.load(std::memory_order_relaxed); }
+void request_cancel() noexcept {
+  cancelled.store(true, std::memory_order_relaxed);
+}
+bool cancel_requested() noexcept {
+  return cancelled.load(std::memory_order_relaxed);
+}
 void check_cancelled() {
   if (cancel_requested()) throw_error(ErrorCode::kCancelled, "interrupted; nothing was written");
 }

@@ -12,8 +12,8 @@ namespace bantam {
 void parallel_for(std::int64_t count, int threads,
                   const std::function<void(std::int64_t item, int worker)>& body);
 
-// Threads that stay: for work that comes in many short pieces (a node of a graph), where starting threads would
-// cost more than the piece. Idle helpers spin for some microseconds, then sleep.
+// Threads that stay: for work that comes in many short pieces (a node of a graph), where starting threads
+// would cost more than the piece. Idle helpers spin for some microseconds, then sleep.
 class ThreadPool {
  public:
   // `threads` counts the caller: ThreadPool(1) has no helper and runs everything inline.
@@ -24,14 +24,18 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
-  // Calls body(item, worker) for every item in [0, count), as parallel_for does: dynamic order, first exception
-  // rethrown, worker in [0, threads()). A call from inside a body, or while another thread is inside run(), runs
-  // inline on the caller (worker 0), so `worker` may index scratch memory of this call only.
+  // Calls body(item, worker) for every item in [0, count), as parallel_for does: dynamic order, first
+  // exception rethrown, worker in [0, threads()). A call from inside a body, or while another thread is
+  // inside run(), runs inline on the caller (worker 0), so `worker` may index scratch memory of this call
+  // only.
   template <typename Body>
   void run(std::int64_t count, const Body& body) {
-    run_erased(count, [](const void* object, std::int64_t item, int worker) {
-      (*static_cast<const Body*>(object))(item, worker);
-    }, &body);
+    run_erased(
+        count,
+        [](const void* object, std::int64_t item, int worker) {
+          (*static_cast<const Body*>(object))(item, worker);
+        },
+        &body);
   }
 
  private:

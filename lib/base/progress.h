@@ -13,7 +13,8 @@ class Progress {
  public:
   virtual ~Progress() = default;
   // Starts a phase of `total` units; a new phase ends the previous one. `phase` is a word or two: "encode".
-  virtual void begin(std::string_view phase, std::int64_t total, ProgressUnit unit = ProgressUnit::kBytes) = 0;
+  virtual void begin(std::string_view phase, std::int64_t total,
+                     ProgressUnit unit = ProgressUnit::kBytes) = 0;
   virtual void advance(std::int64_t units) = 0;
   // A remark that the user should see: a warning, a decision taken.
   virtual void note(std::string_view text) = 0;

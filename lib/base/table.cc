@@ -61,8 +61,8 @@ std::string printable(std::string_view text) {
     const CodePoint point = decode(text);
     const bool control = point.value < 0x20 || (point.value >= 0x7F && point.value < 0xA0);
     // Marks that reorder the text around them can make one name look like another (UAX #9).
-    const bool reorders = (point.value >= 0x202A && point.value <= 0x202E) ||
-                          (point.value >= 0x2066 && point.value <= 0x2069);
+    const bool reorders =
+        (point.value >= 0x202A && point.value <= 0x202E) || (point.value >= 0x2066 && point.value <= 0x2069);
     const std::size_t bytes = std::max<std::size_t>(point.bytes, 1);
     for (const char c : text.substr(0, bytes)) {
       if (point.bytes == 0 || control || reorders) {
@@ -123,7 +123,9 @@ void Table::add_row(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-void Table::add_rule() { rows_.emplace_back(); }
+void Table::add_rule() {
+  rows_.emplace_back();
+}
 
 std::string Table::text() const {
   std::vector<std::size_t> widths;

@@ -8,15 +8,16 @@
 
 namespace bantam {
 
-// Text that is safe to show: control characters and bytes that are no UTF-8 become \xNN, so that a name from a
-// hostile file can neither move the cursor nor break a line.
+// Text that is safe to show: control characters and bytes that are no UTF-8 become \xNN, so that a name from
+// a hostile file can neither move the cursor nor break a line.
 std::string printable(std::string_view text);
 
-// Columns that a terminal uses for printable UTF-8 text: 0 for combining marks, 2 for East Asian wide characters
-// and emoji (Unicode UAX #11, by ranges), 1 for everything else.
+// Columns that a terminal uses for printable UTF-8 text: 0 for combining marks, 2 for East Asian wide
+// characters and emoji (Unicode UAX #11, by ranges), 1 for everything else.
 std::size_t display_width(std::string_view text);
 
-// Breaks text at spaces into lines of at most `width` columns; a longer word stands alone. '\n' starts a new line.
+// Breaks text at spaces into lines of at most `width` columns; a longer word stands alone. '\n' starts a new
+// line.
 std::vector<std::string> wrap(std::string_view text, std::size_t width);
 
 enum class Align : std::uint8_t { kLeft, kRight };

@@ -78,7 +78,8 @@ struct ThreadPool::State {
     std::uint32_t done = 0;  // the last job this helper took part in; jobs start at kOneJob
     for (;;) {
       std::uint32_t seen = word.load(std::memory_order_acquire);
-      // Asked after `word`: a stop that is not seen here changes `word` later, so that nobody falls asleep for good.
+      // Asked after `word`: a stop that is not seen here changes `word` later, so that nobody falls asleep
+      // for good.
       if (stop.load(std::memory_order_relaxed)) return;
       if ((seen & kOpen) == 0 || job_of(seen) == done) {
         wait_for_change(seen);

@@ -15,11 +15,20 @@ struct Unit {
   double bytes;
 };
 constexpr double kKi = 1024.0, kMi = kKi * 1024, kGi = kMi * 1024, kTi = kGi * 1024;
-constexpr std::array<Unit, 14> kUnits{{{"", 1}, {"b", 1},
-                                       {"k", kKi}, {"kib", kKi}, {"kb", 1e3},
-                                       {"m", kMi}, {"mib", kMi}, {"mb", 1e6},
-                                       {"g", kGi}, {"gib", kGi}, {"gb", 1e9},
-                                       {"t", kTi}, {"tib", kTi}, {"tb", 1e12}}};
+constexpr std::array<Unit, 14> kUnits{{{"", 1},
+                                       {"b", 1},
+                                       {"k", kKi},
+                                       {"kib", kKi},
+                                       {"kb", 1e3},
+                                       {"m", kMi},
+                                       {"mib", kMi},
+                                       {"mb", 1e6},
+                                       {"g", kGi},
+                                       {"gib", kGi},
+                                       {"gb", 1e9},
+                                       {"t", kTi},
+                                       {"tib", kTi},
+                                       {"tb", 1e12}}};
 
 }  // namespace
 

@@ -8,7 +8,9 @@
 
 namespace bantam {
 
-inline BantamText borrow(std::string_view text) { return {text.data(), text.size()}; }
+inline BantamText borrow(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 inline std::string take(BantamOwnedText text) {
   std::string copy;

@@ -79,10 +79,14 @@ std::vector<Wanted> wanted(DatasetKind kind) {
               {"answers", false, {"answers", "answer"}}};
     case DatasetKind::kGeneration:
       return {{"id", false, ids},
-              {"text", true, {"prompt", "text", "input", "question", "instruction", "source", "document", "article",
-                              "dialogue"}},
-              {"answers", true, {"reference", "references", "target", "response", "completion", "output", "summary",
-                                 "highlights", "answer", "answers"}}};
+              {"text",
+               true,
+               {"prompt", "text", "input", "question", "instruction", "source", "document", "article",
+                "dialogue"}},
+              {"answers",
+               true,
+               {"reference", "references", "target", "response", "completion", "output", "summary",
+                "highlights", "answer", "answers"}}};
     case DatasetKind::kRanking:
       return {{"id", false, {"query_id", "query-id", "qid"}},
               {"text", true, {}},
@@ -137,7 +141,8 @@ ColumnMap map_by_option(const std::vector<std::string>& columns, const DatasetOp
 
 void check_required(ColumnMap& map, const std::vector<std::string>& columns, DatasetKind kind) {
   if (kind == DatasetKind::kTokenClassification && map.words.empty() && map.text.empty()) {
-    fail("no column is known to hold words (or a text); the columns are {}; name it: words=COLUMN", list_of(columns));
+    fail("no column is known to hold words (or a text); the columns are {}; name it: words=COLUMN",
+         list_of(columns));
   }
   for (const Wanted& want : wanted(kind)) {
     if (!want.required || !map.field(want.field).empty()) continue;
@@ -219,9 +224,9 @@ bool is_known_column(std::string_view column) {
   for (const auto& [first, second] : kPairs) {
     if (column == first || column == second) return true;
   }
-  for (const DatasetKind kind :
-       {DatasetKind::kText, DatasetKind::kClassification, DatasetKind::kSimilarity,
-        DatasetKind::kTokenClassification, DatasetKind::kQuestionAnswering, DatasetKind::kGeneration, DatasetKind::kRanking}) {
+  for (const DatasetKind kind : {DatasetKind::kText, DatasetKind::kClassification, DatasetKind::kSimilarity,
+                                 DatasetKind::kTokenClassification, DatasetKind::kQuestionAnswering,
+                                 DatasetKind::kGeneration, DatasetKind::kRanking}) {
     for (const Wanted& want : wanted(kind)) {
       if (std::ranges::find(want.names, column) != want.names.end()) return true;
     }

@@ -96,8 +96,8 @@ class Resolver {
     if (const auto number = number_of<double>(text)) {
       if (const auto id = whole(*number)) return by_index(*id);
     }
-    fail("label {} is none of the model's ({}); say which it is: {}=LABEL", quote(text), list_of(labels_.names),
-         printable(text));
+    fail("label {} is none of the model's ({}); say which it is: {}=LABEL", quote(text),
+         list_of(labels_.names), printable(text));
   }
 
   std::int64_t by_index(std::int64_t id) const {

@@ -147,7 +147,8 @@ std::optional<std::int64_t> Tokenizer::Impl::id_of(std::string_view token) const
 }
 
 std::unique_ptr<BantamEncoding, FreeEncoding> Tokenizer::Impl::run(std::span<const BantamText> first,
-                                                                   std::span<const BantamText> second, bool words,
+                                                                   std::span<const BantamText> second,
+                                                                   bool words,
                                                                    const EncodeOptions& options) const {
   BantamEncodeRequest request{};
   request.first = first.data();
@@ -161,7 +162,8 @@ std::unique_ptr<BantamEncoding, FreeEncoding> Tokenizer::Impl::run(std::span<con
   request.max_length = token_count(options.max_length, "max_length");
   request.stride = token_count(options.stride, "stride");
   BantamOwnedText error{};
-  std::unique_ptr<BantamEncoding, FreeEncoding> encoding(bantam_tokenizer_encode(handle.get(), &request, &error));
+  std::unique_ptr<BantamEncoding, FreeEncoding> encoding(
+      bantam_tokenizer_encode(handle.get(), &request, &error));
   if (!encoding) with_context("tokenizer", [&] { throw_bridge_error(error); });
   return encoding;
 }
@@ -191,9 +193,10 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
   const bool folder = std::filesystem::is_directory(path);
   const std::filesystem::path file = folder ? path / "tokenizer.json" : path;
   if (!std::filesystem::exists(file)) {
-    fail("{}: no tokenizer.json here; write one with transformers: "
-         "AutoTokenizer.from_pretrained(...).save_pretrained(...)",
-         path.string());
+    fail(
+        "{}: no tokenizer.json here; write one with transformers: "
+        "AutoTokenizer.from_pretrained(...).save_pretrained(...)",
+        path.string());
   }
   const std::string tokenizer = read_text_file(file, kMaxTokenizerBytes);
   auto impl = std::make_shared<Impl>();
@@ -219,7 +222,8 @@ Encoding Tokenizer::encode(std::string_view text, const EncodeOptions& options) 
   return impl_->encode({text, {}, false}, options);
 }
 
-Encoding Tokenizer::encode_pair(std::string_view text, std::string_view pair, const EncodeOptions& options) const {
+Encoding Tokenizer::encode_pair(std::string_view text, std::string_view pair,
+                                const EncodeOptions& options) const {
   return impl_->encode({text, pair, true}, options);
 }
 
@@ -264,9 +268,13 @@ std::string Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_speci
   return take(text);
 }
 
-std::int64_t Tokenizer::vocabulary_size() const { return impl_->vocabulary_size; }
+std::int64_t Tokenizer::vocabulary_size() const {
+  return impl_->vocabulary_size;
+}
 
-std::optional<std::int64_t> Tokenizer::token_to_id(std::string_view token) const { return impl_->id_of(token); }
+std::optional<std::int64_t> Tokenizer::token_to_id(std::string_view token) const {
+  return impl_->id_of(token);
+}
 
 std::optional<std::string> Tokenizer::id_to_token(std::int64_t id) const {
   if (id < 0 || id > std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
@@ -276,7 +284,9 @@ std::optional<std::string> Tokenizer::id_to_token(std::int64_t id) const {
   return take(token);
 }
 
-std::span<const SpecialToken> Tokenizer::special_tokens() const { return impl_->special_tokens; }
+std::span<const SpecialToken> Tokenizer::special_tokens() const {
+  return impl_->special_tokens;
+}
 
 std::optional<std::int64_t> Tokenizer::special_token_id(std::string_view role) const {
   const auto token = std::ranges::find(impl_->special_tokens, role, &SpecialToken::role);
@@ -284,8 +294,12 @@ std::optional<std::int64_t> Tokenizer::special_token_id(std::string_view role) c
   return token->id;
 }
 
-std::optional<std::int64_t> Tokenizer::max_length() const { return impl_->max_length; }
-const Padding& Tokenizer::padding() const { return impl_->padding; }
+std::optional<std::int64_t> Tokenizer::max_length() const {
+  return impl_->max_length;
+}
+const Padding& Tokenizer::padding() const {
+  return impl_->padding;
+}
 
 void pad(std::span<Encoding> encodings, const Padding& padding, std::int64_t length) {
   for (const Encoding& encoding : encodings) length = std::max(length, encoding.size());

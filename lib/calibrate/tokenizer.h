@@ -11,8 +11,8 @@
 
 namespace bantam {
 
-// Bytes [begin, end) of the text that a token comes from; always whole characters. For input that was split into
-// words they count within the word. [0, 0) for tokens that the template added.
+// Bytes [begin, end) of the text that a token comes from; always whole characters. For input that was split
+// into words they count within the word. [0, 0) for tokens that the template added.
 struct ByteRange {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
@@ -64,14 +64,14 @@ struct SpecialToken {
   std::int64_t id = 0;
 };
 
-// tokenizer.json of a checkpoint, run by Hugging Face's own `tokenizers` crate (the one that the Python package
-// wraps), so that ids are Python's. Immutable, cheap to copy, safe to use from several threads.
-// Errors: kInvalid for files that the crate cannot load, for requests that cannot be met, for text that is not
-// UTF-8, and always in a build with -DBANTAM_TOKENIZERS=OFF.
+// tokenizer.json of a checkpoint, run by Hugging Face's own `tokenizers` crate (the one that the Python
+// package wraps), so that ids are Python's. Immutable, cheap to copy, safe to use from several threads.
+// Errors: kInvalid for files that the crate cannot load, for requests that cannot be met, for text that is
+// not UTF-8, and always in a build with -DBANTAM_TOKENIZERS=OFF.
 class Tokenizer {
  public:
-  // A checkpoint or bundle folder (tokenizer.json, and tokenizer_config.json and special_tokens_map.json where
-  // present), or the path of a tokenizer.json.
+  // A checkpoint or bundle folder (tokenizer.json, and tokenizer_config.json and special_tokens_map.json
+  // where present), or the path of a tokenizer.json.
   static Tokenizer load(const std::filesystem::path& path);
   // The content of tokenizer.json, and of tokenizer_config.json or nothing.
   static Tokenizer from_json(std::string_view tokenizer, std::string_view tokenizer_config = {});

@@ -68,8 +68,8 @@ std::string lower_case(std::string_view text) {
 }
 
 // How many characters of a class name spell the model type: "xlm-roberta" of a config and "XLMRoberta" of its
-// classes are the same word. The text model alone of one with several parts, "gemma3_text", has no word of its own
-// there. 0: the class belongs to another model.
+// classes are the same word. The text model alone of one with several parts, "gemma3_text", has no word of
+// its own there. 0: the class belongs to another model.
 std::size_t length_of_model_type(std::string_view class_name, std::string_view model_type) {
   std::string word = lower_case(model_type);
   std::erase_if(word, [](char c) { return c == '-' || c == '_'; });
@@ -196,7 +196,8 @@ const Architecture& find_architecture(const Config& config) {
   std::ranges::sort(known);
   std::string list;
   for (const std::string_view candidate : known) list += (list.empty() ? "" : ", ") + std::string(candidate);
-  fail("{}: model_type: {} is not supported{}; known: {}", config.path().string(), quote(type), text_part(config), list);
+  fail("{}: model_type: {} is not supported{}; known: {}", config.path().string(), quote(type),
+       text_part(config), list);
 }
 
 // "; config.json states BertForSequenceClassification", for a task that the user chose against it.

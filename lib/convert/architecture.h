@@ -33,11 +33,12 @@ std::string_view name(Task task);
 // usage error that lists the known names.
 Task parse_task(std::string_view name);
 
-// The task that the folder states. What an adapter was trained for goes before it. A sentence-transformers folder (modules.json with a Pooling module) is for
-// feature extraction, whatever class its encoder was saved as. Else the class in config.json's
-// `architectures` decides: it must be the model_type's own (remote code under that model_type is another
-// model) with a known ending; others are an error that lists the known ones. Without `architectures` it is
-// feature extraction when no tensor looks like a head; with one the user has to say.
+// The task that the folder states. What an adapter was trained for goes before it. A sentence-transformers
+// folder (modules.json with a Pooling module) is for feature extraction, whatever class its encoder was saved
+// as. Else the class in config.json's `architectures` decides: it must be the model_type's own (remote code
+// under that model_type is another model) with a known ending; others are an error that lists the known ones.
+// Without `architectures` it is feature extraction when no tensor looks like a head; with one the user has to
+// say.
 Task task_of(const Checkpoint& checkpoint);
 
 // A checkpoint as a float32 graph that runs like PyTorch, before any quantization.

@@ -5,8 +5,8 @@ namespace bantam {
 
 std::span<const Architecture* const> architectures() {
   static constexpr const Architecture* kList[] = {
-      &kAlbert,  &kBert,       &kDistilBert, &kElectra, &kGemma3, &kGpt2,  &kGptNeo, &kGptNeoX,
-      &kLlama,   &kMobileBert, &kMpnet,      &kPhi,     &kPhi3,   &kQwen2, &kQwen3,  &kRoberta};
+      &kAlbert, &kBert,       &kDistilBert, &kElectra, &kGemma3, &kGpt2,  &kGptNeo, &kGptNeoX,
+      &kLlama,  &kMobileBert, &kMpnet,      &kPhi,     &kPhi3,   &kQwen2, &kQwen3,  &kRoberta};
   return kList;
 }
 

@@ -52,8 +52,9 @@ struct Checkpoint {
 std::filesystem::path resolve_source(std::string_view source);
 
 // Reads config.json and the headers of model.safetensors or, without that file, of the shards that
-// model.safetensors.index.json names, or else of pytorch_model.bin and its shards (transformers' order). Index, shards
-// and folder must agree exactly: every tensor in the one shard that the index states, no shard missing, none left over.
+// model.safetensors.index.json names, or else of pytorch_model.bin and its shards (transformers' order).
+// Index, shards and folder must agree exactly: every tensor in the one shard that the index states, no shard
+// missing, none left over.
 Checkpoint open_checkpoint(std::string_view source);
 
 }  // namespace bantam

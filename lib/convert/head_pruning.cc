@@ -15,8 +15,9 @@ std::int64_t parse_index(std::string_view text, std::string_view whole) {
   std::int64_t value = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 0 || value > 1'000'000) {
-    fail_usage("\"{}\" is no list of heads: \"{}\" is no number; write LAYER:HEAD,HEAD;LAYER:HEAD, as in 0:1,3;2:0", whole,
-               text);
+    fail_usage(
+        "\"{}\" is no list of heads: \"{}\" is no number; write LAYER:HEAD,HEAD;LAYER:HEAD, as in 0:1,3;2:0",
+        whole, text);
   }
   return value;
 }
@@ -41,7 +42,8 @@ std::vector<std::int64_t> others(const std::vector<std::int64_t>& removed, std::
 
 class KeptColumnsSource final : public TensorSource {
  public:
-  KeptColumnsSource(TensorSourcePtr weight, std::vector<std::int64_t> removed, std::shared_ptr<const HeadRefit> refit)
+  KeptColumnsSource(TensorSourcePtr weight, std::vector<std::int64_t> removed,
+                    std::shared_ptr<const HeadRefit> refit)
       : weight_(std::move(weight)), removed_(std::move(removed)), refit_(std::move(refit)) {
     const TensorSpec& stored = weight_->spec();
     BANTAM_ASSERT(stored.shape.size() == 2 && std::ranges::is_sorted(removed_));
@@ -87,7 +89,10 @@ class RefittedBiasSource final : public TensorSource {
  public:
   RefittedBiasSource(TensorSourcePtr bias, TensorSourcePtr weight, std::vector<std::int64_t> removed,
                      std::shared_ptr<const HeadRefit> refit)
-      : bias_(std::move(bias)), weight_(std::move(weight)), removed_(std::move(removed)), refit_(std::move(refit)) {
+      : bias_(std::move(bias)),
+        weight_(std::move(weight)),
+        removed_(std::move(removed)),
+        refit_(std::move(refit)) {
     BANTAM_ASSERT(bias_->spec().rows() == weight_->spec().rows() && refit_->shift.size() == removed_.size());
     spec_ = {bias_->spec().name, DType::kF32, bias_->spec().shape};
   }
@@ -135,7 +140,8 @@ HeadPruning parse_head_list(std::string_view text) {
     const std::int64_t index = parse_index(layer.substr(0, colon), text);
     std::vector<std::int64_t>& heads = pruning.removed[index];
     if (!heads.empty()) fail_usage("\"{}\" names layer {} twice", text, index);
-    for (const std::string_view head : split(layer.substr(colon + 1), ',')) heads.push_back(parse_index(head, text));
+    for (const std::string_view head : split(layer.substr(colon + 1), ','))
+      heads.push_back(parse_index(head, text));
     std::ranges::sort(heads);
     if (std::ranges::adjacent_find(heads) != heads.end()) {
       fail_usage("\"{}\" names a head of layer {} twice", text, index);
@@ -158,9 +164,11 @@ TensorSourcePtr make_kept_columns_source(TensorSourcePtr weight, std::vector<std
   return std::make_shared<KeptColumnsSource>(std::move(weight), std::move(removed), std::move(refit));
 }
 
-TensorSourcePtr make_refitted_bias_source(TensorSourcePtr bias, TensorSourcePtr weight, std::vector<std::int64_t> removed,
+TensorSourcePtr make_refitted_bias_source(TensorSourcePtr bias, TensorSourcePtr weight,
+                                          std::vector<std::int64_t> removed,
                                           std::shared_ptr<const HeadRefit> refit) {
-  return std::make_shared<RefittedBiasSource>(std::move(bias), std::move(weight), std::move(removed), std::move(refit));
+  return std::make_shared<RefittedBiasSource>(std::move(bias), std::move(weight), std::move(removed),
+                                              std::move(refit));
 }
 
 }  // namespace bantam

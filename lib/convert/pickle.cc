@@ -17,6 +17,7 @@ constexpr std::size_t kMaxLine = 256;  // of a module or a name
 constexpr std::size_t kMaxKey = 64;    // of a storage
 
 // Opcodes, by their names in Python's pickletools.
+// clang-format off
 enum Op : unsigned char {
   kMark = '(', kStop = '.', kPop = '0', kPopMark = '1', kDup = '2', kFloat = 'F', kInt = 'I', kBinInt = 'J', kBinInt1 = 'K',
   kBinInt2 = 'M', kNone = 'N', kPersId = 'P', kBinPersId = 'Q', kReduce = 'R', kBinString = 'T', kShortBinString = 'U',
@@ -26,6 +27,7 @@ enum Op : unsigned char {
   kNewObj = 0x81, kTuple1 = 0x85, kTuple2 = 0x86, kTuple3 = 0x87, kNewTrue = 0x88, kNewFalse = 0x89, kLong1 = 0x8a,
   kShortBinUnicode = 0x8c, kBinUnicode8 = 0x8d, kNewObjEx = 0x92, kStackGlobal = 0x93, kMemoize = 0x94, kFrame = 0x95,
 };
+// clang-format on
 
 class Unpickler {
  public:
@@ -45,13 +47,15 @@ class Unpickler {
       error.add_context(fmt::format("byte {}", begin));
       throw;
     }
-    if (stack_.size() != 1 || !marks_.empty()) fail("ends with {} values where one was expected", stack_.size());
+    if (stack_.size() != 1 || !marks_.empty())
+      fail("ends with {} values where one was expected", stack_.size());
     pickle_.root = stack_.back();
     return std::move(pickle_);
   }
 
  private:
   void step(unsigned char op) {
+    // clang-format off
     switch (op) {
       case kProto: return check_protocol();
       case kFrame: take(8); return;
@@ -92,35 +96,45 @@ class Unpickler {
       case kLongBinGet: return recall(number<std::uint32_t>());
       default: return name_something(op);
     }
+    // clang-format on
   }
 
   // Opcodes that name classes and functions, and whatever else there is.
   void name_something(unsigned char op) {
     switch (op) {
-      case kGlobal: return push_global(global_lines());
+      case kGlobal:
+        return push_global(global_lines());
       case kStackGlobal: {
         const auto names = pop(2);
         return push_global(text_of(names[0]) + "." + text_of(names[1]));
       }
-      case kBinPersId: return push_storage(pop(1)[0]);
-      case kReduce: return reduce();
-      case kBuild: return build();
-      case kInst: fail("pickle asks for an object of {}: refused", quote(global_lines()));
+      case kBinPersId:
+        return push_storage(pop(1)[0]);
+      case kReduce:
+        return reduce();
+      case kBuild:
+        return build();
+      case kInst:
+        fail("pickle asks for an object of {}: refused", quote(global_lines()));
       case kObj: {
         const auto items = pop_mark();
         if (items.empty()) fail("an object of no class");
         fail("pickle asks for an object of {}: refused", quote(described(items[0])));
       }
-      case kNewObj: fail("pickle asks for an object of {}: refused", quote(described(pop(2)[0])));
-      case kNewObjEx: fail("pickle asks for an object of {}: refused", quote(described(pop(3)[0])));
-      default: fail("pickle uses the opcode 0x{:02x}, which no state dict needs: refused", op);
+      case kNewObj:
+        fail("pickle asks for an object of {}: refused", quote(described(pop(2)[0])));
+      case kNewObjEx:
+        fail("pickle asks for an object of {}: refused", quote(described(pop(3)[0])));
+      default:
+        fail("pickle uses the opcode 0x{:02x}, which no state dict needs: refused", op);
     }
   }
 
   // --- Bytes
 
   std::string_view take(std::uint64_t count) {
-    if (count > bytes_.size() - at_) fail("cut off: {} bytes are wanted at byte {} of {}", count, at_, bytes_.size());
+    if (count > bytes_.size() - at_)
+      fail("cut off: {} bytes are wanted at byte {} of {}", count, at_, bytes_.size());
     const std::string_view taken = bytes_.substr(at_, static_cast<std::size_t>(count));
     at_ += taken.size();
     return taken;
@@ -167,7 +181,9 @@ class Unpickler {
     stack_.push_back(id);
   }
   void push(PickleValue value) { push_known(pickle_.add(std::move(value))); }
-  void push_text(std::uint64_t length) { push(PickleValue::with_text(PickleKind::kString, std::string(take(length)))); }
+  void push_text(std::uint64_t length) {
+    push(PickleValue::with_text(PickleKind::kString, std::string(take(length))));
+  }
   void push_items(PickleKind kind, std::vector<PickleId> items) {
     push(PickleValue::with_items(kind, std::move(items)));
   }
@@ -178,7 +194,8 @@ class Unpickler {
   }
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   void need(std::size_t count) const {
-    if (stack_.size() - floor() < count) fail("takes {} values where {} are left", count, stack_.size() - floor());
+    if (stack_.size() - floor() < count)
+      fail("takes {} values where {} are left", count, stack_.size() - floor());
   }
   PickleId top() const {
     need(1);
@@ -257,9 +274,9 @@ class Unpickler {
   void push_storage(PickleId id) {
     const std::vector<PickleId>& parts = pickle_[id].items;
     const auto is = [&](std::size_t i, PickleKind kind) { return pickle_[parts[i]].kind == kind; };
-    if (pickle_[id].kind != PickleKind::kTuple || parts.size() < 5 || parts.size() > 6 || !is(0, PickleKind::kString) ||
-        pickle_[parts[0]].text != "storage" || !is(1, PickleKind::kGlobal) || !is(2, PickleKind::kString) ||
-        !is(4, PickleKind::kInt)) {
+    if (pickle_[id].kind != PickleKind::kTuple || parts.size() < 5 || parts.size() > 6 ||
+        !is(0, PickleKind::kString) || pickle_[parts[0]].text != "storage" || !is(1, PickleKind::kGlobal) ||
+        !is(2, PickleKind::kString) || !is(4, PickleKind::kInt)) {
       fail("refers to something outside that is no storage: refused");
     }
     if (parts.size() == 6 && !is(5, PickleKind::kNone)) fail("a view of a storage is of the legacy format");
@@ -285,17 +302,28 @@ class Unpickler {
 
 std::string_view name(PickleKind kind) {
   switch (kind) {
-    case PickleKind::kNone: return "None";
-    case PickleKind::kBool: return "a boolean";
-    case PickleKind::kInt: return "an integer";
-    case PickleKind::kFloat: return "a number";
-    case PickleKind::kString: return "text";
-    case PickleKind::kTuple: return "a tuple";
-    case PickleKind::kList: return "a list";
-    case PickleKind::kDict: return "a dictionary";
-    case PickleKind::kGlobal: return "a class or function";
-    case PickleKind::kStorage: return "a storage";
-    case PickleKind::kTensor: return "a tensor";
+    case PickleKind::kNone:
+      return "None";
+    case PickleKind::kBool:
+      return "a boolean";
+    case PickleKind::kInt:
+      return "an integer";
+    case PickleKind::kFloat:
+      return "a number";
+    case PickleKind::kString:
+      return "text";
+    case PickleKind::kTuple:
+      return "a tuple";
+    case PickleKind::kList:
+      return "a list";
+    case PickleKind::kDict:
+      return "a dictionary";
+    case PickleKind::kGlobal:
+      return "a class or function";
+    case PickleKind::kStorage:
+      return "a storage";
+    case PickleKind::kTensor:
+      return "a tensor";
   }
   BANTAM_ASSERT(false);
 }

@@ -140,9 +140,10 @@ constexpr std::array<Rule, 5> kRules = {{
 }};
 
 [[noreturn]] void refuse(std::string_view global) {
-  fail("pickle asks for {}: refused. Only tensors and plain containers are read, nothing is ever run; if you trust "
-       "the file, load it with torch and save its state dict as safetensors",
-       quote(global));
+  fail(
+      "pickle asks for {}: refused. Only tensors and plain containers are read, nothing is ever run; if you trust "
+      "the file, load it with torch and save its state dict as safetensors",
+      quote(global));
 }
 
 const Rule* find_rule(std::string_view global) {

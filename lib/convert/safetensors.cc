@@ -15,8 +15,9 @@ constexpr std::int64_t kLengthBytes = 8;
 
 void refuse_pickles(std::string_view start) {
   if (start.starts_with("PK\x03\x04") || start.starts_with("\x80\x02")) {
-    fail("is a PyTorch pickle file, not safetensors; name it pytorch_model.bin, or convert it with transformers' "
-         "save_pretrained()");
+    fail(
+        "is a PyTorch pickle file, not safetensors; name it pytorch_model.bin, or convert it with transformers' "
+        "save_pretrained()");
   }
 }
 

@@ -25,13 +25,17 @@ bool is_contiguous(const Shape& shape, const Shape& strides) {
 class StridedSource final : public TensorSource {
  public:
   StridedSource(TensorSpec spec, std::shared_ptr<const File> file, std::int64_t offset, Shape strides)
-      : spec_(std::move(spec)), file_(std::move(file)), offset_(offset), strides_(std::move(strides)),
+      : spec_(std::move(spec)),
+        file_(std::move(file)),
+        offset_(offset),
+        strides_(std::move(strides)),
         item_(byte_size(spec_.dtype, 1)) {}
 
   const TensorSpec& spec() const override { return spec_; }
 
   void read(RowRange rows, std::span<std::byte> out) const override {
-    BANTAM_ASSERT(!spec_.shape.empty() && rows.begin >= 0 && rows.begin <= rows.end && rows.end <= spec_.rows());
+    BANTAM_ASSERT(!spec_.shape.empty() && rows.begin >= 0 && rows.begin <= rows.end &&
+                  rows.end <= spec_.rows());
     BANTAM_ASSERT(std::ssize(out) == rows.count() * spec_.width() * item_);
     if (out.empty()) return;
     Shape shape = spec_.shape;
@@ -53,7 +57,8 @@ class StridedSource final : public TensorSource {
       }
       std::int64_t step = 1;  // between neighbours along the axis, in `out`
       for (std::size_t d = axis + 1; d < shape.size(); ++d) step *= shape[d];
-      read_run(from, shape[axis], strides_[axis], out.subspan(static_cast<std::size_t>(to * item_)), step, scratch);
+      read_run(from, shape[axis], strides_[axis], out.subspan(static_cast<std::size_t>(to * item_)), step,
+               scratch);
     } while (next(at, shape, axis));
   }
 

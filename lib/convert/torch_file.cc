@@ -26,7 +26,8 @@ void refuse_older_formats(std::string_view start) {
       "load it once with torch.load(..., weights_only=True) and save what it holds as safetensors "
       "(safetensors.torch.save_file), or with torch.save of torch 1.6 or newer";
   constexpr std::size_t kTarMagic = 257;
-  if (start.starts_with("\x80")) fail("is in the format of torch before 1.6 (pickles one after another); {}", kAdvice);
+  if (start.starts_with("\x80"))
+    fail("is in the format of torch before 1.6 (pickles one after another); {}", kAdvice);
   if (start.size() > kTarMagic && start.substr(kTarMagic).starts_with("ustar")) {
     fail("is in the tar format of torch before 0.1.10; {}", kAdvice);
   }
@@ -34,7 +35,8 @@ void refuse_older_formats(std::string_view start) {
 
 class TorchReader {
  public:
-  explicit TorchReader(const std::filesystem::path& path) : file_(std::make_shared<const File>(File::open_read(path))) {}
+  explicit TorchReader(const std::filesystem::path& path)
+      : file_(std::make_shared<const File>(File::open_read(path))) {}
 
   WeightFile read() {
     result_.bytes = file_->size();
@@ -66,7 +68,8 @@ class TorchReader {
   }
 
   std::string read_member(const ZipMember& member, std::int64_t most) const {
-    if (member.bytes > most) fail("{}: {} bytes; at most {} are read", quote(member.name), member.bytes, most);
+    if (member.bytes > most)
+      fail("{}: {} bytes; at most {} are read", quote(member.name), member.bytes, most);
     std::string bytes(static_cast<std::size_t>(member.bytes), '\0');
     file_->read_at(member.offset, std::as_writable_bytes(std::span(bytes)));
     return bytes;
@@ -82,7 +85,8 @@ class TorchReader {
     }
     if (root_.empty()) fail("is a zip archive without a data.pkl, not a file of torch.save");
     if (find("constants.pkl") != nullptr) {
-      fail("is a TorchScript archive (torch.jit.save), which holds a program; save the state dict of its model");
+      fail(
+          "is a TorchScript archive (torch.jit.save), which holds a program; save the state dict of its model");
     }
   }
 
@@ -90,7 +94,8 @@ class TorchReader {
     const ZipMember* order = find("byteorder");
     if (order == nullptr) return;  // before torch 2.1: the machine's own, which was little-endian
     if (const std::string text = read_member(*order, 16); text != "little") {
-      fail("its byte order is {} where \"little\" was expected; save it again on another machine", quote(text));
+      fail("its byte order is {} where \"little\" was expected; save it again on another machine",
+           quote(text));
     }
   }
 
@@ -103,7 +108,8 @@ class TorchReader {
     std::vector<Item> items;
     for (std::size_t i = 0; i + 1 < flat.size(); i += 2) {
       const PickleValue& key = pickle_[flat[i]];
-      if (key.kind != PickleKind::kString) fail("a key is {} where the name of a tensor was expected", name(key.kind));
+      if (key.kind != PickleKind::kString)
+        fail("a key is {} where the name of a tensor was expected", name(key.kind));
       items.emplace_back(key.text, flat[i + 1]);
     }
     return items;
@@ -112,7 +118,8 @@ class TorchReader {
 
   std::vector<Item> state_dict() {
     if (!is(pickle_.root, PickleKind::kDict)) {
-      fail("holds {} where a state dict was expected; save model.state_dict()", name(pickle_[pickle_.root].kind));
+      fail("holds {} where a state dict was expected; save model.state_dict()",
+           name(pickle_[pickle_.root].kind));
     }
     std::vector<Item> items = items_of(pickle_.root);
     const auto is_tensor = [&](const Item& item) { return is(item.second, PickleKind::kTensor); };
@@ -155,8 +162,9 @@ class TorchReader {
         const PickleTensor& tensor = pickle_.tensors.at(pickle_[item.second].index);
         const PickleStorage& storage = pickle_.storages.at(tensor.storage);
         const std::int64_t offset = place_of(tensor.storage) + byte_size(storage.dtype, tensor.offset);
-        placed.emplace_back(std::tuple(offset, item.first),
-                            make_strided_source({item.first, storage.dtype, tensor.shape}, file_, offset, tensor.strides));
+        placed.emplace_back(
+            std::tuple(offset, item.first),
+            make_strided_source({item.first, storage.dtype, tensor.shape}, file_, offset, tensor.strides));
       });
     }
     std::ranges::sort(placed, {}, [](const auto& entry) { return entry.first; });

@@ -12,8 +12,8 @@
 
 namespace bantam {
 
-// A file of named tensors, opened: what it claims is checked, no weight byte is read. Its tensors hold one open
-// descriptor together.
+// A file of named tensors, opened: what it claims is checked, no weight byte is read. Its tensors hold one
+// open descriptor together.
 struct WeightFile {
   std::int64_t bytes = 0;                // of the whole file
   std::vector<TensorSourcePtr> tensors;  // in order of their bytes
@@ -32,8 +32,8 @@ void check_tensor_name(const std::string& name);
 // The first bytes of a file, 512 at most.
 std::string read_start(const File& file, std::int64_t size);
 
-// What stands under the name of a weight file more often than a damaged one (Git-LFS pointers, web pages, other
-// formats, text) is refused by its name. `expected` is "safetensors" or "a PyTorch file".
+// What stands under the name of a weight file more often than a damaged one (Git-LFS pointers, web pages,
+// other formats, text) is refused by its name. `expected` is "safetensors" or "a PyTorch file".
 void refuse_other_formats(std::string_view start, std::string_view expected);
 
 }  // namespace bantam

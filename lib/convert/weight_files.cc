@@ -61,14 +61,15 @@ FileNames shards_in(const FileNames& names, const Format& format) {
 [[noreturn]] void fail_without_weights(const fs::path& directory, const FileNames& names) {
   const std::string where = directory.string();
   if (names.contains("adapter_model.safetensors") || names.contains("adapter_model.bin")) {
-    fail("{}: is a LoRA adapter, not a whole checkpoint; give the model that it was trained on as the source, and "
-         "this folder with --adapter",
-         where);
+    fail(
+        "{}: is a LoRA adapter, not a whole checkpoint; give the model that it was trained on as the source, and "
+        "this folder with --adapter",
+        where);
   }
   const auto& [single, index] = std::pair(kFormats[0].single, kFormats[0].index);
   if (names.empty()) fail("{}: is an empty folder; {} or {} was expected", where, single, index);
-  fail("{}: holds no weights: {} or {} (or pytorch_model.bin) was expected; it holds {}", where, single, index,
-       listed(names));
+  fail("{}: holds no weights: {} or {} (or pytorch_model.bin) was expected; it holds {}", where, single,
+       index, listed(names));
 }
 
 // Opens one weight file of the folder and records it.

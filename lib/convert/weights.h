@@ -38,7 +38,8 @@ class Weights {
   // sorted, so that the family can say what was left out.
   std::vector<std::string> drop(std::initializer_list<std::string_view> patterns);
 
-  // The heads that the family has to leave out; null: none. A family that never asks cannot: finish() says so.
+  // The heads that the family has to leave out; null: none. A family that never asks cannot: finish() says
+  // so.
   const HeadPruning* pruning();
 
   // Throws Error listing missing names, left-over names and wrong shapes, at most ten of each, with counts.

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kDirectoryEnd = 0x06054b50;
 constexpr std::uint32_t kZip64End = 0x06064b50, kZip64Locator = 0x07064b50;
-constexpr std::size_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22, kZip64EndBytes = 56, kLocatorBytes = 20;
+constexpr std::size_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22, kZip64EndBytes = 56,
+                      kLocatorBytes = 20;
 constexpr std::int64_t kMaxComment = 0xffff;
 constexpr std::int64_t kMaxDirectory = 64 << 20;
 constexpr std::uint64_t kMaxMembers = 1 << 20;
@@ -55,10 +56,12 @@ std::int64_t find_end(const File& file, std::int64_t size, std::string& record) 
 Directory find_directory(const File& file, std::int64_t size) {
   std::string record;
   const std::int64_t end = find_end(file, size, record);
-  if (number<std::uint16_t>(record, 4) != number<std::uint16_t>(record, 6)) fail("is a part of a zip of several disks");
+  if (number<std::uint16_t>(record, 4) != number<std::uint16_t>(record, 6))
+    fail("is a part of a zip of several disks");
   Directory directory{number<std::uint32_t>(record, 16), number<std::uint32_t>(record, 12),
                       number<std::uint16_t>(record, 10), end};
-  const bool wide = directory.offset == 0xffffffff || directory.bytes == 0xffffffff || directory.members == 0xffff;
+  const bool wide =
+      directory.offset == 0xffffffff || directory.bytes == 0xffffffff || directory.members == 0xffff;
   const auto before = end - static_cast<std::int64_t>(kLocatorBytes);
   if (before < 0) return directory;
   const std::string locator = read(file, before, kLocatorBytes);
@@ -72,8 +75,8 @@ Directory find_directory(const File& file, std::int64_t size) {
   }
   const std::string large = read(file, static_cast<std::int64_t>(at), kZip64EndBytes);
   if (number<std::uint32_t>(large, 0) != kZip64End) fail("the zip64 record is damaged");
-  return {number<std::uint64_t>(large, 48), number<std::uint64_t>(large, 40), number<std::uint64_t>(large, 32),
-          static_cast<std::int64_t>(at)};
+  return {number<std::uint64_t>(large, 48), number<std::uint64_t>(large, 40),
+          number<std::uint64_t>(large, 32), static_cast<std::int64_t>(at)};
 }
 
 struct Entry {
@@ -118,7 +121,8 @@ Entry take_entry(std::string_view& bytes, const Directory& directory) {
   with_context(quote(entry.member.name), [&] {
     if ((number<std::uint16_t>(bytes, 8) & 1) != 0) fail("is encrypted");
     if (const auto method = number<std::uint16_t>(bytes, 10); method != 0) {
-      fail("is compressed (zip method {}); torch.save stores what it writes: save the file again with it", method);
+      fail("is compressed (zip method {}); torch.save stores what it writes: save the file again with it",
+           method);
     }
     if (number<std::uint16_t>(bytes, 34) != 0) fail("lies on another disk of the zip");
     std::uint64_t stored = number<std::uint32_t>(bytes, 20), size = number<std::uint32_t>(bytes, 24);
@@ -135,7 +139,8 @@ Entry take_entry(std::string_view& bytes, const Directory& directory) {
 // Where the bytes of a member begin is known by its local header alone.
 void place(const File& file, std::int64_t directory, Entry& entry) {
   const std::size_t length = kLocalBytes + entry.member.name.size();
-  if (directory - entry.header < static_cast<std::int64_t>(length)) fail("its header lies beyond the zip directory");
+  if (directory - entry.header < static_cast<std::int64_t>(length))
+    fail("its header lies beyond the zip directory");
   const std::string header = read(file, entry.header, length);
   if (number<std::uint32_t>(header, 0) != kLocalHeader || number<std::uint16_t>(header, 8) != 0 ||
       number<std::uint16_t>(header, 26) != entry.member.name.size() ||
@@ -169,7 +174,8 @@ std::vector<ZipMember> read_zip_members(const File& file) {
   const Directory directory = find_directory(file, size);
   const std::int64_t begin = inside(directory.offset, directory.end, "directory's offset");
   const std::int64_t bytes = inside(directory.bytes, directory.end - begin, "directory's size");
-  if (bytes > kMaxDirectory) fail("a zip directory of {} bytes; at most {} are accepted", bytes, kMaxDirectory);
+  if (bytes > kMaxDirectory)
+    fail("a zip directory of {} bytes; at most {} are accepted", bytes, kMaxDirectory);
   if (directory.members > kMaxMembers || directory.members * kEntryBytes > directory.bytes) {
     fail("a zip directory of {} bytes cannot list {} members", bytes, directory.members);
   }

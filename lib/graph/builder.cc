@@ -17,19 +17,26 @@ std::vector<std::byte> copy_bytes(std::span<const T> values) {
 
 }  // namespace
 
-std::vector<std::byte> bytes_of(std::span<const std::int64_t> values) { return copy_bytes(values); }
-std::vector<std::byte> bytes_of(std::span<const float> values) { return copy_bytes(values); }
+std::vector<std::byte> bytes_of(std::span<const std::int64_t> values) {
+  return copy_bytes(values);
+}
+std::vector<std::byte> bytes_of(std::span<const float> values) {
+  return copy_bytes(values);
+}
 
 GraphBuilder::Scope::Scope(GraphBuilder& builder, std::string_view name)
     : builder_(builder), length_(builder.prefix_.size()) {
   builder_.prefix_ += '/';
   builder_.prefix_ += name;
 }
-GraphBuilder::Scope::~Scope() { builder_.prefix_.resize(length_); }
+GraphBuilder::Scope::~Scope() {
+  builder_.prefix_.resize(length_);
+}
 
 std::string GraphBuilder::unique(std::string_view base) {
   std::string name = prefix_ + "/" + std::string(base);
-  const auto known = std::find_if(counters_.begin(), counters_.end(), [&](const auto& c) { return c.first == name; });
+  const auto known =
+      std::find_if(counters_.begin(), counters_.end(), [&](const auto& c) { return c.first == name; });
   if (known == counters_.end()) {
     counters_.emplace_back(name, 0);
     return name;
@@ -53,21 +60,24 @@ void GraphBuilder::output(ValueId value, std::string name, std::vector<Dim> dims
   graph_.outputs.push_back(value);
 }
 
-std::vector<ValueId> GraphBuilder::op_many(std::string_view type, std::span<const ValueId> inputs, int outputs,
-                                           std::vector<Attribute> attributes, DType dtype, std::string_view domain) {
-  return op_wanted(type, inputs, std::vector<bool>(static_cast<std::size_t>(outputs), true), std::move(attributes),
-                   dtype, domain);
+std::vector<ValueId> GraphBuilder::op_many(std::string_view type, std::span<const ValueId> inputs,
+                                           int outputs, std::vector<Attribute> attributes, DType dtype,
+                                           std::string_view domain) {
+  return op_wanted(type, inputs, std::vector<bool>(static_cast<std::size_t>(outputs), true),
+                   std::move(attributes), dtype, domain);
 }
 
 std::vector<ValueId> GraphBuilder::op_some(std::string_view type, std::span<const ValueId> inputs,
-                                           std::initializer_list<bool> wanted, std::vector<Attribute> attributes,
-                                           DType dtype, std::string_view domain) {
+                                           std::initializer_list<bool> wanted,
+                                           std::vector<Attribute> attributes, DType dtype,
+                                           std::string_view domain) {
   return op_wanted(type, inputs, wanted, std::move(attributes), dtype, domain);
 }
 
 std::vector<ValueId> GraphBuilder::op_wanted(std::string_view type, std::span<const ValueId> inputs,
-                                             const std::vector<bool>& wanted, std::vector<Attribute> attributes,
-                                             DType dtype, std::string_view domain) {
+                                             const std::vector<bool>& wanted,
+                                             std::vector<Attribute> attributes, DType dtype,
+                                             std::string_view domain) {
   if (dtype == DType::kUndefined) {
     for (const ValueId input : inputs) {
       if (input == kNoValue) continue;
@@ -83,8 +93,8 @@ std::vector<ValueId> GraphBuilder::op_wanted(std::string_view type, std::span<co
   node.inputs.assign(inputs.begin(), inputs.end());
   node.attributes = std::move(attributes);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    node.outputs.push_back(
-        wanted[i] ? graph_.add_value(node.name + "_output_" + std::to_string(i), dtype) : kNoValue);
+    node.outputs.push_back(wanted[i] ? graph_.add_value(node.name + "_output_" + std::to_string(i), dtype)
+                                     : kNoValue);
   }
   graph_.nodes.push_back(std::move(node));
   return graph_.nodes.back().outputs;
@@ -127,11 +137,13 @@ ValueId GraphBuilder::constant(std::initializer_list<std::int64_t> values) {
 }
 
 ValueId GraphBuilder::scalar(float value) {
-  return constant(TensorData{DType::kF32, {}, bytes_of(std::span(&value, 1)), {}}, fmt::format("f32_{}", value));
+  return constant(TensorData{DType::kF32, {}, bytes_of(std::span(&value, 1)), {}},
+                  fmt::format("f32_{}", value));
 }
 
 ValueId GraphBuilder::scalar(std::int64_t value) {
-  return constant(TensorData{DType::kI64, {}, bytes_of(std::span(&value, 1)), {}}, fmt::format("i64_scalar_{}", value));
+  return constant(TensorData{DType::kI64, {}, bytes_of(std::span(&value, 1)), {}},
+                  fmt::format("i64_scalar_{}", value));
 }
 
 ValueId GraphBuilder::weight(std::string name, Role role, TensorSourcePtr source) {

@@ -38,8 +38,9 @@ class GraphBuilder {
   void output(ValueId value, std::string name, std::vector<Dim> dims);
 
   // A node with one output. `dtype` defaults to that of the first present input.
-  ValueId op(std::string_view type, std::initializer_list<ValueId> inputs, std::vector<Attribute> attributes = {},
-             DType dtype = DType::kUndefined, std::string_view domain = {});
+  ValueId op(std::string_view type, std::initializer_list<ValueId> inputs,
+             std::vector<Attribute> attributes = {}, DType dtype = DType::kUndefined,
+             std::string_view domain = {});
   std::vector<ValueId> op_many(std::string_view type, std::span<const ValueId> inputs, int outputs,
                                std::vector<Attribute> attributes = {}, DType dtype = DType::kUndefined,
                                std::string_view domain = {});
@@ -50,7 +51,7 @@ class GraphBuilder {
   ValueId cast(ValueId value, DType to);
 
   // Shape-sized constants; equal ones are shared.
-  ValueId constant(std::span<const std::int64_t> values);       // 1-D int64
+  ValueId constant(std::span<const std::int64_t> values);  // 1-D int64
   ValueId constant(std::initializer_list<std::int64_t> values);
   ValueId scalar(float value);
   ValueId scalar(std::int64_t value);
@@ -66,8 +67,8 @@ class GraphBuilder {
 
  private:
   std::vector<ValueId> op_wanted(std::string_view type, std::span<const ValueId> inputs,
-                                 const std::vector<bool>& wanted, std::vector<Attribute> attributes, DType dtype,
-                                 std::string_view domain);
+                                 const std::vector<bool>& wanted, std::vector<Attribute> attributes,
+                                 DType dtype, std::string_view domain);
 
   Graph& graph_;
   std::string prefix_;

@@ -16,7 +16,7 @@ namespace bantam {
 
 // One stored tensor that a codec makes of a weight.
 struct PartSpec {
-  std::string suffix;  // appended to the weight's name: "", "_q4", "_scales"
+  std::string suffix;               // appended to the weight's name: "", "_q4", "_scales"
   DType dtype = DType::kUndefined;  // what encode() writes
   Shape shape;                      // as stored
   // encode() always yields bytes in the order of the weight's rows. When set, the stored tensor is the
@@ -31,7 +31,8 @@ struct PartSpec {
 class Codec {
  public:
   virtual ~Codec() = default;
-  // Identifies the arithmetic, e.g. "int4/block=32/symmetric". Weights with the same source and key are encoded once.
+  // Identifies the arithmetic, e.g. "int4/block=32/symmetric". Weights with the same source and key are
+  // encoded once.
   virtual std::string key() const = 0;
   // The parts of a weight [rows, ...] seen as a matrix [rows, width].
   virtual std::vector<PartSpec> parts(const TensorSpec& weight) const = 0;
@@ -49,12 +50,13 @@ using CodecPtr = std::shared_ptr<const Codec>;
 
 // Stores floats as they are (part 0, kF32). Part dtypes kF16/kBF16 are made by the writer's final cast.
 CodecPtr float_codec();
-// Stores the source's bytes unchanged, whatever their type: integers, packed 4-bit values and F64 of imported graphs.
+// Stores the source's bytes unchanged, whatever their type: integers, packed 4-bit values and F64 of imported
+// graphs.
 CodecPtr raw_codec();
 
-// The same bytes under another type and shape, as far as a part is named: unsigned codes as uint4, say. With `flip`
-// every byte is combined with it by exclusive or: 0x88 turns the 4-bit codes of a zero point 8 into int4, 0x80 the
-// 8-bit codes of a zero point 128 into int8. A raw codec cannot flip.
+// The same bytes under another type and shape, as far as a part is named: unsigned codes as uint4, say. With
+// `flip` every byte is combined with it by exclusive or: 0x88 turns the 4-bit codes of a zero point 8 into
+// int4, 0x80 the 8-bit codes of a zero point 128 into int8. A raw codec cannot flip.
 struct PartCast {
   std::size_t part = 0;
   DType dtype = DType::kUndefined;
@@ -62,8 +64,9 @@ struct PartCast {
   std::byte flip{0};
 };
 CodecPtr recast_codec(CodecPtr codec, std::vector<PartCast> casts);
-// The 8-bit codes of part 0 as two parts of 4 bits, their upper and their lower halves ("_high", "_low"), each two to a
-// byte, low bits first, in the order of the codes: what a runtime without 8-bit operators reads as two 4-bit weights.
+// The 8-bit codes of part 0 as two parts of 4 bits, their upper and their lower halves ("_high", "_low"),
+// each two to a byte, low bits first, in the order of the codes: what a runtime without 8-bit operators reads
+// as two 4-bit weights.
 CodecPtr digits_codec(CodecPtr codec);
 
 }  // namespace bantam

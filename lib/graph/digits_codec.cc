@@ -68,6 +68,8 @@ class DigitsCodec final : public Codec {
 
 }  // namespace
 
-CodecPtr digits_codec(CodecPtr codec) { return std::make_shared<DigitsCodec>(std::move(codec)); }
+CodecPtr digits_codec(CodecPtr codec) {
+  return std::make_shared<DigitsCodec>(std::move(codec));
+}
 
 }  // namespace bantam

@@ -29,7 +29,9 @@ constexpr std::array<DTypeInfo, 17> kTable = {{
 
 }  // namespace
 
-std::span<const DTypeInfo> dtypes() { return kTable; }
+std::span<const DTypeInfo> dtypes() {
+  return kTable;
+}
 
 const DTypeInfo& info(DType dtype) {
   const auto& entry = kTable.at(static_cast<std::size_t>(dtype));

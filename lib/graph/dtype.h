@@ -9,7 +9,23 @@ namespace bantam {
 
 // Element types that Bantam reads, computes or writes.
 enum class DType : std::uint8_t {
-  kUndefined, kF32, kF16, kBF16, kF64, kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool, kI4, kU4, kString,
+  kUndefined,
+  kF32,
+  kF16,
+  kBF16,
+  kF64,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU64,
+  kU32,
+  kU16,
+  kU8,
+  kBool,
+  kI4,
+  kU4,
+  kString,
 };
 
 struct DTypeInfo {
@@ -23,7 +39,9 @@ struct DTypeInfo {
 // The one list of element types; everything else looks things up in it.
 std::span<const DTypeInfo> dtypes();
 const DTypeInfo& info(DType dtype);
-inline std::string_view name(DType dtype) { return info(dtype).name; }
+inline std::string_view name(DType dtype) {
+  return info(dtype).name;
+}
 std::optional<DType> dtype_from_safetensors(std::string_view name);
 std::optional<DType> dtype_from_onnx(int code);
 

@@ -39,7 +39,8 @@ class Checker {
 
  private:
   void bounds(ValueId id, std::string_view what) const {
-    if (id < 0 || static_cast<std::size_t>(id) >= known_.size()) fail("{}: value {} does not exist", what, id);
+    if (id < 0 || static_cast<std::size_t>(id) >= known_.size())
+      fail("{}: value {} does not exist", what, id);
   }
   void define(ValueId id, std::string_view what) {
     bounds(id, what);
@@ -57,7 +58,8 @@ class Checker {
   }
   void check_weight(const Weight& weight) {
     const std::vector<PartSpec> specs = weight.codec->parts(weight.source->spec());
-    if (specs.size() != weight.parts.size()) fail("{} parts where the codec makes {}", weight.parts.size(), specs.size());
+    if (specs.size() != weight.parts.size())
+      fail("{} parts where the codec makes {}", weight.parts.size(), specs.size());
     for (std::size_t i = 0; i < specs.size(); ++i) {
       const WeightPart& part = weight.parts[i];
       if (part.values.empty() || part.values.size() != part.shapes.size()) fail("part {} has no value", i);
@@ -86,6 +88,8 @@ class Checker {
 
 }  // namespace
 
-void Graph::check() const { Checker(*this).run(); }
+void Graph::check() const {
+  Checker(*this).run();
+}
 
 }  // namespace bantam

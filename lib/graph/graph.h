@@ -24,12 +24,12 @@ inline constexpr ValueId kNoValue = -1;
 struct TensorData {
   DType dtype = DType::kUndefined;
   Shape shape;
-  std::vector<std::byte> bytes;  // little-endian; 4-bit types packed low nibble first
+  std::vector<std::byte> bytes;      // little-endian; 4-bit types packed low nibble first
   std::vector<std::string> strings;  // kString only
 };
 
-using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>,
-                                    std::vector<std::string>, TensorData>;
+using AttributeValue = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>,
+                                    std::vector<float>, std::vector<std::string>, TensorData>;
 
 struct Attribute {
   std::string name;
@@ -86,14 +86,14 @@ struct Weight {
   std::vector<WeightPart> parts;  // as codec->parts(source->spec())
 };
 
-// How one weight of the float graph carries the channels of a Coupling: by its rows (or the elements of a vector) or
-// by its columns.
+// How one weight of the float graph carries the channels of a Coupling: by its rows (or the elements of a
+// vector) or by its columns.
 struct CoupledAxis {
   enum class Axis : std::uint8_t { kRows, kColumns };
   ValueId weight = kNoValue;
   Axis axis = Axis::kRows;
-  // 0: row (or column) i is channel i. Else they are heads of so many, of which `repeat` neighbours share their
-  // channels; within a head i and i + pairs, for i < pairs, are one channel.
+  // 0: row (or column) i is channel i. Else they are heads of so many, of which `repeat` neighbours share
+  // their channels; within a head i and i + pairs, for i < pairs, are one channel.
   std::int64_t head = 0;
   std::int64_t repeat = 1;
   std::int64_t pairs = 0;
@@ -105,23 +105,26 @@ struct CoupledAxis {
   }
 };
 
-// A freedom of the model: for every channel c and every s > 0, what `producers` hold of channel c may be multiplied
-// by s and what `consumers` hold of it divided by s, and the model computes the same function. The gain of a norm
-// against the columns of the linears that read it is one. Blocks declare them, since they know who reads what.
+// A freedom of the model: for every channel c and every s > 0, what `producers` hold of channel c may be
+// multiplied by s and what `consumers` hold of it divided by s, and the model computes the same function. The
+// gain of a norm against the columns of the linears that read it is one. Blocks declare them, since they know
+// who reads what.
 struct Coupling {
   std::int64_t channels = 0;
   std::vector<CoupledAxis> producers;
   std::vector<CoupledAxis> consumers;
 };
 
-// Where the heads of an attention come together: the weight [out, heads * size] of the linear that reads them. A layer
-// that is used several times is listed once. Float graphs of families have them; imported graphs do not.
+// Where the heads of an attention come together: the weight [out, heads * size] of the linear that reads
+// them. A layer that is used several times is listed once. Float graphs of families have them; imported
+// graphs do not.
 struct AttentionOutput {
   std::int64_t layer = 0;
   ValueId weight = kNoValue;
-  std::int64_t heads = 0;  // that can leave: under grouped-query attention groups, of which a head of keys has one
-  std::int64_t size = 0;   // columns of each
-  bool bias = false;       // the linear adds one
+  std::int64_t heads =
+      0;  // that can leave: under grouped-query attention groups, of which a head of keys has one
+  std::int64_t size = 0;  // columns of each
+  bool bias = false;      // the linear adds one
 };
 
 // An ONNX graph: nodes in topological order over values with dense ids.
@@ -134,7 +137,7 @@ class Graph {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::vector<Constant> constants;
-  std::vector<Weight> weights;  // in order of first use
+  std::vector<Weight> weights;      // in order of first use
   std::vector<Coupling> couplings;  // of a float graph that a family built; others have none
   std::vector<AttentionOutput> attentions;
   std::int64_t ir_version = 10;

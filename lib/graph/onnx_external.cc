@@ -41,12 +41,14 @@ ExternalTensors read_external_tensors(const std::filesystem::path& path) {
   return with_context(path.string(), [&] {
     const OnnxSkeleton skeleton = read_onnx_skeleton(file);
     onnx::ModelProto model;
-    if (!model.ParseFromString(skeleton.model)) fail("is not an ONNX model: its protobuf text does not parse");
+    if (!model.ParseFromString(skeleton.model))
+      fail("is not an ONNX model: its protobuf text does not parse");
     ExternalTensors result;
     for (const RawRange& raw : skeleton.raw) result.inline_bytes += raw.size > 0 ? raw.size : 0;
     for (const onnx::TensorProto& proto : model.graph().initializer()) {
       if (proto.data_location() != onnx::TensorProto::EXTERNAL) continue;
-      with_context("initializer " + quote(proto.name()), [&] { result.tensors.push_back(external_tensor(proto)); });
+      with_context("initializer " + quote(proto.name()),
+                   [&] { result.tensors.push_back(external_tensor(proto)); });
     }
     return result;
   });

@@ -9,7 +9,8 @@
 
 namespace bantam {
 
-// An initializer whose bytes lie in another file, as the .onnx file states it: nothing is checked against that file.
+// An initializer whose bytes lie in another file, as the .onnx file states it: nothing is checked against
+// that file.
 struct ExternalTensor {
   TensorSpec spec;
   std::string location;
@@ -22,8 +23,8 @@ struct ExternalTensors {
   std::int64_t inline_bytes = 0;        // of initializers that lie in the .onnx file itself
 };
 
-// Reads no weight and opens no other file. Errors: what is no ONNX model, types and shapes that make no sense, offsets and
-// lengths that are no numbers.
+// Reads no weight and opens no other file. Errors: what is no ONNX model, types and shapes that make no
+// sense, offsets and lengths that are no numbers.
 ExternalTensors read_external_tensors(const std::filesystem::path& path);
 
 }  // namespace bantam

@@ -12,8 +12,10 @@ void flip(std::span<std::byte> bytes, std::byte mask) {
 
 class RecastCodec final : public Codec {
  public:
-  RecastCodec(CodecPtr codec, std::vector<PartCast> casts) : codec_(std::move(codec)), casts_(std::move(casts)) {
-    const bool flips = std::ranges::any_of(casts_, [](const PartCast& cast) { return cast.flip != std::byte{0}; });
+  RecastCodec(CodecPtr codec, std::vector<PartCast> casts)
+      : codec_(std::move(codec)), casts_(std::move(casts)) {
+    const bool flips =
+        std::ranges::any_of(casts_, [](const PartCast& cast) { return cast.flip != std::byte{0}; });
     BANTAM_ASSERT(!(flips && codec_->is_raw()));
   }
 

@@ -32,7 +32,9 @@ constexpr std::array<RoleInfo, 20> kTable = {{
 
 }  // namespace
 
-std::span<const RoleInfo> roles() { return kTable; }
+std::span<const RoleInfo> roles() {
+  return kTable;
+}
 
 std::string_view name(Role role) {
   const auto& entry = kTable.at(static_cast<std::size_t>(role));

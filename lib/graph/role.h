@@ -6,16 +6,28 @@
 
 namespace bantam {
 
-// What a weight is for. Families give roles when they read tensor names; from then on roles decide, names do not.
+// What a weight is for. Families give roles when they read tensor names; from then on roles decide, names do
+// not.
 enum class Role : std::uint8_t {
   kOther,
-  kWordEmbedding, kPositionEmbedding, kTypeEmbedding, kRelativeBias,
+  kWordEmbedding,
+  kPositionEmbedding,
+  kTypeEmbedding,
+  kRelativeBias,
   kEmbeddingProjection,
-  kNormGain, kNormBias,
-  kAttentionQ, kAttentionK, kAttentionV, kAttentionO,
-  kMlpGate, kMlpUp, kMlpDown,
+  kNormGain,
+  kNormBias,
+  kAttentionQ,
+  kAttentionK,
+  kAttentionV,
+  kAttentionO,
+  kMlpGate,
+  kMlpUp,
+  kMlpDown,
   kBottleneck,
-  kPooler, kHeadTransform, kHead,
+  kPooler,
+  kHeadTransform,
+  kHead,
   kBias,
 };
 

@@ -12,11 +12,13 @@ class FloatCodec final : public Codec {
   std::vector<PartSpec> parts(const TensorSpec& weight) const override {
     return {{"", DType::kF32, weight.shape, false}};
   }
-  void encode(std::span<const float> rows, std::int64_t, std::span<const std::span<std::byte>> parts) const override {
+  void encode(std::span<const float> rows, std::int64_t,
+              std::span<const std::span<std::byte>> parts) const override {
     BANTAM_ASSERT(parts.size() == 1 && parts[0].size() == rows.size_bytes());
     if (!rows.empty()) std::memcpy(parts[0].data(), rows.data(), rows.size_bytes());
   }
-  void decode(std::span<const std::span<const std::byte>> parts, std::int64_t, std::span<float> rows) const override {
+  void decode(std::span<const std::span<const std::byte>> parts, std::int64_t,
+              std::span<float> rows) const override {
     BANTAM_ASSERT(parts.size() == 1 && parts[0].size() == rows.size_bytes());
     if (!rows.empty()) std::memcpy(rows.data(), parts[0].data(), rows.size_bytes());
   }

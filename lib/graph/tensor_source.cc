@@ -30,7 +30,8 @@ ByteRange byte_range(const TensorSpec& spec, RowRange rows) {
 
 class MemorySource final : public TensorSource {
  public:
-  MemorySource(TensorSpec spec, std::vector<std::byte> bytes) : spec_(std::move(spec)), bytes_(std::move(bytes)) {
+  MemorySource(TensorSpec spec, std::vector<std::byte> bytes)
+      : spec_(std::move(spec)), bytes_(std::move(bytes)) {
     BANTAM_ASSERT(spec_.bytes() == std::ssize(bytes_));
   }
   const TensorSpec& spec() const override { return spec_; }
@@ -88,7 +89,8 @@ TensorSourcePtr make_file_source(TensorSpec spec, std::shared_ptr<const File> fi
   return std::make_shared<FileSource>(std::move(spec), std::move(file), offset);
 }
 
-void read_as_float(const TensorSource& source, RowRange rows, std::vector<std::byte>& scratch, std::span<float> out) {
+void read_as_float(const TensorSource& source, RowRange rows, std::vector<std::byte>& scratch,
+                   std::span<float> out) {
   const TensorSpec& spec = source.spec();
   const std::int64_t count = rows.count() * spec.width();
   BANTAM_ASSERT(std::ssize(out) == count);
@@ -100,15 +102,34 @@ void read_as_float(const TensorSource& source, RowRange rows, std::vector<std::b
   source.read(rows, scratch);
   const std::span<const std::byte> bytes(scratch);
   switch (spec.dtype) {
-    case DType::kF16: convert_kernels().fp16_to_float(reinterpret_cast<const std::uint16_t*>(bytes.data()), out.data(), count); break;
-    case DType::kBF16: convert_kernels().bf16_to_float(reinterpret_cast<const std::uint16_t*>(bytes.data()), out.data(), count); break;
-    case DType::kF64: widen<double>(bytes, out); break;
-    case DType::kI64: widen<std::int64_t>(bytes, out); break;
-    case DType::kI32: widen<std::int32_t>(bytes, out); break;
-    case DType::kI16: widen<std::int16_t>(bytes, out); break;
-    case DType::kI8: widen<std::int8_t>(bytes, out); break;
-    case DType::kU8: widen<std::uint8_t>(bytes, out); break;
-    default: fail("{}: tensors of type {} cannot be read as floats", spec.name, name(spec.dtype));
+    case DType::kF16:
+      convert_kernels().fp16_to_float(reinterpret_cast<const std::uint16_t*>(bytes.data()), out.data(),
+                                      count);
+      break;
+    case DType::kBF16:
+      convert_kernels().bf16_to_float(reinterpret_cast<const std::uint16_t*>(bytes.data()), out.data(),
+                                      count);
+      break;
+    case DType::kF64:
+      widen<double>(bytes, out);
+      break;
+    case DType::kI64:
+      widen<std::int64_t>(bytes, out);
+      break;
+    case DType::kI32:
+      widen<std::int32_t>(bytes, out);
+      break;
+    case DType::kI16:
+      widen<std::int16_t>(bytes, out);
+      break;
+    case DType::kI8:
+      widen<std::int8_t>(bytes, out);
+      break;
+    case DType::kU8:
+      widen<std::uint8_t>(bytes, out);
+      break;
+    default:
+      fail("{}: tensors of type {} cannot be read as floats", spec.name, name(spec.dtype));
   }
 }
 

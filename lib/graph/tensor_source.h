@@ -40,7 +40,8 @@ struct FilePlace {
 };
 
 // A promise of bytes. Cheap to build, immutable, safe to read from several threads at once.
-// Packed (4-bit) tensors come from imported graphs only and are read whole, since a row may end inside a byte.
+// Packed (4-bit) tensors come from imported graphs only and are read whole, since a row may end inside a
+// byte.
 class TensorSource {
  public:
   virtual ~TensorSource() = default;

@@ -29,7 +29,8 @@ DtypeName default_dtype_wasm(const std::vector<SessionFile>& sessions) {
 // The integer operators of q8 have no WebGPU kernels, and half types fail on adapters without shader-f16.
 DtypeName default_dtype_webgpu(const std::vector<SessionFile>& sessions, Task task) {
   using enum DtypeName;
-  if (task == Task::kTextGeneration) return first_of(sessions, {kQ4, kFp32, kQ4F16, kFp16, kQ8, kInt8, kUint8});
+  if (task == Task::kTextGeneration)
+    return first_of(sessions, {kQ4, kFp32, kQ4F16, kFp16, kQ8, kInt8, kUint8});
   return first_of(sessions, {kFp32, kQ4, kFp16, kQ4F16, kQ8, kInt8, kUint8});
 }
 

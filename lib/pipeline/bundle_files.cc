@@ -27,13 +27,16 @@ std::vector<FileEntry> payload_files(const Plan& plan) {
   std::vector<std::vector<std::string>> md5;
   for (const PlannedVariant& variant : plan.variants) {
     files.push_back({"onnx/" + variant.layout.onnx_name, std::ssize(variant.onnx), {}});
-    for (const ShardFile& shard : variant.layout.shards) files.push_back({"onnx/" + shard.name, shard.bytes, {}});
+    for (const ShardFile& shard : variant.layout.shards)
+      files.push_back({"onnx/" + shard.name, shard.bytes, {}});
     md5.emplace_back(variant.layout.shards.size(), std::string(32, '0'));
   }
-  for (const TextFile& index : index_files(plan, md5)) files.push_back({index.name, std::ssize(index.text), {}});
+  for (const TextFile& index : index_files(plan, md5))
+    files.push_back({index.name, std::ssize(index.text), {}});
   for (const SmallFile& file : plan.small_files) files.push_back({file.name, file.bytes, {}});
   files.push_back({"config.json", std::ssize(plan.config), {}});
-  std::sort(files.begin(), files.end(), [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; });
+  std::sort(files.begin(), files.end(),
+            [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; });
   return files;
 }
 

@@ -9,7 +9,8 @@
 
 namespace bantam {
 
-// The index files tensor-cache<suffix>.json of every variant; `md5[v][s]` is the digest of shard s of variant v.
+// The index files tensor-cache<suffix>.json of every variant; `md5[v][s]` is the digest of shard s of variant
+// v.
 struct TextFile {
   std::string name;
   std::string text;

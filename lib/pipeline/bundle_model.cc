@@ -83,7 +83,8 @@ Tensors token_inputs(std::span<const IoSpec> inputs, std::span<const Encoding> e
     }
     if (input.name == "position_ids") {
       std::vector<std::int64_t> values;
-      for (const Encoding& encoding : encodings) std::ranges::copy(positions(encoding), std::back_inserter(values));
+      for (const Encoding& encoding : encodings)
+        std::ranges::copy(positions(encoding), std::back_inserter(values));
       tensors.emplace(input.name, Tensor::of<std::int64_t>({batch, length}, values));
       continue;
     }

@@ -36,12 +36,12 @@ BundleModel open_bundle(const std::filesystem::path& path);
 Tokenizer load_tokenizer(const BundleModel& bundle);
 
 // What a graph that reads tokens is fed: input_ids, attention_mask, token_type_ids and position_ids as
-// [batch, length] int64, empty caches, num_logits_to_keep 0 (all); those of them that it declares. All encodings
-// have one length. An input that text does not give is an error.
+// [batch, length] int64, empty caches, num_logits_to_keep 0 (all); those of them that it declares. All
+// encodings have one length. An input that text does not give is an error.
 Tensors token_inputs(std::span<const IoSpec> inputs, std::span<const Encoding> encodings);
 
-// The cache that a decoder is given before its first token: what the declaration leaves open is the batch or nothing,
-// as transformers.js has it.
+// The cache that a decoder is given before its first token: what the declaration leaves open is the batch or
+// nothing, as transformers.js has it.
 Tensor empty_cache(const IoSpec& input, std::int64_t batch);
 
 // Row `row` of a tensor [batch, ...], as a batch of one.

@@ -18,12 +18,15 @@ constexpr std::array<std::string_view, 4> kLengths = {"max_length", "max_new_tok
 constexpr std::array<std::string_view, 5> kNumbers = {"temperature", "top_k", "top_p", "repetition_penalty",
                                                       "length_penalty"};
 
-void check_token(std::string_view key, const Json& value, std::int64_t vocabulary, std::vector<std::string>& notes) {
+void check_token(std::string_view key, const Json& value, std::int64_t vocabulary,
+                 std::vector<std::string>& notes) {
   if (!value.is_number_integer()) fail("{}: {} where a token id was expected", key, value.dump());
   // Unsigned ones beyond int64 are large as well.
   if (value.is_number_unsigned() && value.get<std::uint64_t>() >= static_cast<std::uint64_t>(vocabulary)) {
-    const std::string text = fmt::format("{}: {} is beyond the vocabulary of {} tokens", key, value.dump(), vocabulary);
-    // GPT-2's default, which stays in files of models with a vocabulary of their own, and matters to empty prompts alone.
+    const std::string text =
+        fmt::format("{}: {} is beyond the vocabulary of {} tokens", key, value.dump(), vocabulary);
+    // GPT-2's default, which stays in files of models with a vocabulary of their own, and matters to empty
+    // prompts alone.
     if (key != "bos_token_id") fail("{}", text);
     notes.push_back("generation_config.json: " + text + "; a text of this model cannot begin with nothing");
   }
@@ -53,13 +56,15 @@ void check_object(const Json& json, std::int64_t vocabulary, std::vector<std::st
   }
   for (const std::string_view key : kNumbers) {
     const Json* value = stated(key);
-    if (value != nullptr && !value->is_number()) fail("{}: {} where a number was expected", key, value->dump());
+    if (value != nullptr && !value->is_number())
+      fail("{}: {} where a number was expected", key, value->dump());
   }
 }
 
 }  // namespace
 
-void check_generation_config(const Config& config, const SourceFiles& files, std::vector<std::string>& notes) {
+void check_generation_config(const Config& config, const SourceFiles& files,
+                             std::vector<std::string>& notes) {
   const auto found = files.find("generation_config.json");
   if (found == files.end()) return;
   const Json json = read_json_file(found->second, {.max_bytes = 16 << 20, .max_depth = 64});

@@ -190,7 +190,8 @@ Inspection inspect_bundle(const fs::path& directory) {
     const auto files = check_files(directory, manifest);
     for (const auto& [name, bytes] : files) result.files.push_back({name, bytes});
     for (const Json& json : manifest.at("variants"))
-      result.variants.push_back(inspect_variant(directory, json, files, result.task == name(Task::kTextGeneration)));
+      result.variants.push_back(
+          inspect_variant(directory, json, files, result.task == name(Task::kTextGeneration)));
   });
   for (const std::string name : {"bantam.json", "SHA256SUMS"}) {
     result.files.push_back({name, File::open_read(directory / name).size()});

@@ -82,9 +82,9 @@ struct Inspection {
   std::int64_t bytes() const;  // of all files
 };
 
-// What is in a checkpoint folder or hub id, a .safetensors, .bin (torch.save) or .onnx file, or a bundle's folder. Reads no
-// weight. Errors say in one line what is wrong with the path; a bundle must hold all files that its
-// bantam.json lists, in their sizes.
+// What is in a checkpoint folder or hub id, a .safetensors, .bin (torch.save) or .onnx file, or a bundle's
+// folder. Reads no weight. Errors say in one line what is wrong with the path; a bundle must hold all files
+// that its bantam.json lists, in their sizes.
 Inspection inspect(std::string_view path);
 
 // Tensors that have something in common, largest first.

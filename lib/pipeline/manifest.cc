@@ -73,7 +73,9 @@ std::string public_name(const std::string& source, const std::filesystem::path& 
   return (folder.has_filename() ? folder : folder.parent_path()).filename().string();
 }
 
-std::string tool_version() { return BANTAM_VERSION; }
+std::string tool_version() {
+  return BANTAM_VERSION;
+}
 
 Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::vector<SourceDigest>& source,
               const std::vector<SourceDigest>& adapter) {
@@ -82,7 +84,8 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
     Json tensors = Json::array();
     std::int64_t bytes = std::ssize(variant.onnx);
     for (const ShardFile& shard : variant.layout.shards) bytes += shard.bytes;
-    for (std::size_t w = 0; w < variant.graph.weights.size(); ++w) tensors.push_back(tensor_entry(plan.model.graph, variant, w));
+    for (std::size_t w = 0; w < variant.graph.weights.size(); ++w)
+      tensors.push_back(tensor_entry(plan.model.graph, variant, w));
     variants.push_back({{"dtype", std::string(name(variant.variant.dtype))},
                         {"file", "onnx/" + variant.layout.onnx_name},
                         {"shards", variant.layout.shards.size()},
@@ -113,7 +116,8 @@ Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::
 }
 
 std::string sha256sums(std::vector<FileEntry> files) {
-  std::sort(files.begin(), files.end(), [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; });
+  std::sort(files.begin(), files.end(),
+            [](const FileEntry& a, const FileEntry& b) { return a.name < b.name; });
   std::string text;
   for (const FileEntry& file : files) text += file.sha256 + "  " + file.name + "\n";
   return text;

@@ -23,8 +23,8 @@ struct SourceDigest {
   std::string sha256;  // empty: not known
 };
 
-// bantam.json (schemas/manifest.schema.json): tool version, recipe, source (and the adapter merged into it), files,
-// and per tensor and variant its role, dtype and bytes.
+// bantam.json (schemas/manifest.schema.json): tool version, recipe, source (and the adapter merged into it),
+// files, and per tensor and variant its role, dtype and bytes.
 Json manifest(const Plan& plan, const std::vector<FileEntry>& files, const std::vector<SourceDigest>& source,
               const std::vector<SourceDigest>& adapter);
 

@@ -19,7 +19,8 @@ struct Tile {
   RowRange rows;
 };
 
-// The weights that some variant stores as halves and that were not measured yet, each source once, in order of first use.
+// The weights that some variant stores as halves and that were not measured yet, each source once, in order
+// of first use.
 std::vector<Weight> half_weights(const Recipe& recipe, const Graph& model, const Measurements& measured) {
   std::vector<Weight> weights;
   std::set<const TensorSource*> seen;
@@ -31,7 +32,8 @@ std::vector<Weight> half_weights(const Recipe& recipe, const Graph& model, const
       const Weight& weight = graph.weights[w];
       const DType dtype = weight.source->spec().dtype;
       if (decisions[w].scheme != Scheme::kFloat || dtype == DType::kF16 || !is_float(dtype)) continue;
-      if (!measured.max_abs.contains(weight.source.get()) && seen.insert(weight.source.get()).second) weights.push_back(weight);
+      if (!measured.max_abs.contains(weight.source.get()) && seen.insert(weight.source.get()).second)
+        weights.push_back(weight);
     }
   }
   return weights;
@@ -43,7 +45,8 @@ void measure_range(const Recipe& recipe, const std::vector<Weight>& weights, Mea
   std::int64_t bytes = 0;
   for (std::size_t w = 0; w < weights.size(); ++w) {
     const TensorSpec& spec = weights[w].source->spec();
-    const std::int64_t step = std::max<std::int64_t>(1, kTileElements / std::max<std::int64_t>(1, spec.width()));
+    const std::int64_t step =
+        std::max<std::int64_t>(1, kTileElements / std::max<std::int64_t>(1, spec.width()));
     for (std::int64_t row = 0; row < spec.rows(); row += step) {
       tiles.push_back({w, {row, std::min(spec.rows(), row + step)}});
     }
@@ -68,7 +71,8 @@ void measure_range(const Recipe& recipe, const std::vector<Weight>& weights, Mea
   });
   for (std::size_t i = 0; i < tiles.size(); ++i) {
     float& value = measured.max_abs[weights[tiles[i].source].source.get()];
-    // Not-finite weights are named by the encoder with row and column; here they must not force float32 islands.
+    // Not-finite weights are named by the encoder with row and column; here they must not force float32
+    // islands.
     value = std::max(value, std::isfinite(largest[i]) ? largest[i] : 0.0f);
   }
 }
@@ -82,7 +86,8 @@ Measurements measure(const Recipe& recipe, const ModelGraph& model, Progress& pr
   return measured;
 }
 
-void measure_halves(const Recipe& recipe, const ModelGraph& model, Measurements& measured, Progress& progress) {
+void measure_halves(const Recipe& recipe, const ModelGraph& model, Measurements& measured,
+                    Progress& progress) {
   const std::vector<Weight> weights = half_weights(recipe, model.graph, measured);
   if (!weights.empty()) measure_range(recipe, weights, measured, progress);
 }

@@ -30,7 +30,10 @@ std::string front_matter(const std::string& card, std::string_view key) {
       std::string_view value = text.substr(key.size() + 1);
       while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
       while (!value.empty() && (value.back() == ' ' || value.back() == '\r')) value.remove_suffix(1);
-      const bool plain = std::all_of(value.begin(), value.end(), [](unsigned char c) { return std::isalnum(c) != 0 || std::string_view("-._ ").find(static_cast<char>(c)) != std::string_view::npos; });
+      const bool plain = std::all_of(value.begin(), value.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 ||
+               std::string_view("-._ ").find(static_cast<char>(c)) != std::string_view::npos;
+      });
       return plain && value.size() <= 64 ? std::string(value) : std::string();
     }
     line = stop + 1;
@@ -62,7 +65,8 @@ std::vector<Share> shares(const PlannedVariant& variant) {
   for (std::size_t w = 0; w < variant.graph.weights.size(); ++w) {
     const Weight& weight = variant.graph.weights[w];
     const std::string key = encoding(weight);
-    auto found = std::find_if(result.begin(), result.end(), [&](const Share& s) { return s.encoding == key; });
+    auto found =
+        std::find_if(result.begin(), result.end(), [&](const Share& s) { return s.encoding == key; });
     if (found == result.end()) found = result.insert(result.end(), {key, 0, 0});
     ++found->tensors;
     for (const PartPlace& place : variant.layout.places[w]) found->bytes += place.bytes;
@@ -76,10 +80,12 @@ std::string adapter_section(const Checkpoint& checkpoint) {
   if (!checkpoint.adapter) return {};
   const AdapterInfo& adapter = *checkpoint.adapter;
   const std::string licence = licence_of(adapter.directory);
-  return fmt::format("The LoRA adapter {} was merged into its weights before they were rounded ({} tensors changed, {} added). {}\n\n",
-                     code(public_name(adapter.source, adapter.directory)), adapter.changed, adapter.added,
-                     licence.empty() ? std::string("The adapter states no licence in a form that this tool reads: look that up too.")
-                                     : fmt::format("Licence of the adapter: {}.", licence));
+  return fmt::format(
+      "The LoRA adapter {} was merged into its weights before they were rounded ({} tensors changed, {} added). {}\n\n",
+      code(public_name(adapter.source, adapter.directory)), adapter.changed, adapter.added,
+      licence.empty()
+          ? std::string("The adapter states no licence in a form that this tool reads: look that up too.")
+          : fmt::format("Licence of the adapter: {}.", licence));
 }
 
 std::string variants_section(const Plan& plan) {
@@ -90,18 +96,21 @@ std::string variants_section(const Plan& plan) {
     std::string stored;
     for (const Share& share : shares(variant)) {
       if (!stored.empty()) stored += ", ";
-      stored += fmt::format("{} {} as {}", share.tensors, share.tensors == 1 ? "tensor" : "tensors", share.encoding);
+      stored += fmt::format("{} {} as {}", share.tensors, share.tensors == 1 ? "tensor" : "tensors",
+                            share.encoding);
     }
-    text += fmt::format("| {} | `onnx/{}` and {} data {} | {} | {} |\n", name(variant.variant.dtype), variant.layout.onnx_name,
-                        variant.layout.shards.size(), variant.layout.shards.size() == 1 ? "file" : "files", format_bytes(bytes), stored);
+    text += fmt::format("| {} | `onnx/{}` and {} data {} | {} | {} |\n", name(variant.variant.dtype),
+                        variant.layout.onnx_name, variant.layout.shards.size(),
+                        variant.layout.shards.size() == 1 ? "file" : "files", format_bytes(bytes), stored);
   }
   return text;
 }
 
 std::string quality_section(const Report& report) {
   const std::vector<ReportColumn> columns = report_columns(report);
-  std::string text = fmt::format("{}\n\nMeasured on {} samples of {}, on the files of this folder; reference: {}.\n\n", report_summary(report),
-                                 report.samples, code(report.data), report.reference);
+  std::string text =
+      fmt::format("{}\n\nMeasured on {} samples of {}, on the files of this folder; reference: {}.\n\n",
+                  report_summary(report), report.samples, code(report.data), report.reference);
   for (const ReportColumn& column : columns) text += "| " + column.title + " ";
   text += "|\n";
   for (const ReportColumn& column : columns) text += column.number ? "|--:" : "|:--";
@@ -123,19 +132,25 @@ std::string model_card(const Plan& plan, const Report* report) {
   text += fmt::format("pipeline_tag: {}\n", name(plan.model.task));
   if (!licence.empty()) text += fmt::format("license: {}\n", licence);
   text += fmt::format("---\n\n# {} for the browser\n\n", printable(title));
-  text += fmt::format("This folder is a compressed version of {} ({}, {}), converted to ONNX for transformers.js and onnxruntime-web by bantam {}. "
-                      "It is not the original model: weights were rounded as the table says.\n\n",
-                      code(title), plan.model.family, name(plan.model.task), tool_version());
-  text += licence.empty() ? "The source states no licence in a form that this tool reads: look it up before you publish this folder.\n\n"
-                          : fmt::format("Licence of the source: {}. It holds for this version too.\n\n", licence);
+  text += fmt::format(
+      "This folder is a compressed version of {} ({}, {}), converted to ONNX for transformers.js and onnxruntime-web by bantam {}. "
+      "It is not the original model: weights were rounded as the table says.\n\n",
+      code(title), plan.model.family, name(plan.model.task), tool_version());
+  text +=
+      licence.empty()
+          ? "The source states no licence in a form that this tool reads: look it up before you publish this folder.\n\n"
+          : fmt::format("Licence of the source: {}. It holds for this version too.\n\n", licence);
   text += adapter_section(checkpoint);
   text += "## Use\n\n```js\nimport { pipeline } from '@huggingface/transformers';\n";
-  text += fmt::format("const run = await pipeline('{}', 'PATH_OR_ID_OF_THIS_FOLDER');  // dtype: '{}' on wasm\n```\n\n", name(plan.model.task),
-                      name(plan.default_variant().variant.dtype));
+  text += fmt::format(
+      "const run = await pipeline('{}', 'PATH_OR_ID_OF_THIS_FOLDER');  // dtype: '{}' on wasm\n```\n\n",
+      name(plan.model.task), name(plan.default_variant().variant.dtype));
   text += "## Files\n\n" + variants_section(plan);
-  text += "\n`bantam.json` lists every file and tensor, `SHA256SUMS` the checksums, `tensor-cache*.json` index the same data files for MLC-style loaders.\n";
+  text +=
+      "\n`bantam.json` lists every file and tensor, `SHA256SUMS` the checksums, `tensor-cache*.json` index the same data files for MLC-style loaders.\n";
   text += "\n## Quality\n\n";
-  text += report == nullptr ? "Not measured. `bantam evaluate` measures these files against the checkpoint.\n" : quality_section(*report);
+  text += report == nullptr ? "Not measured. `bantam evaluate` measures these files against the checkpoint.\n"
+                            : quality_section(*report);
   for (const std::string& note : plan.notes) text += "\n> " + printable(note) + "\n";
   return text;
 }

@@ -10,16 +10,17 @@
 #include "pipeline/digest_files.h"
 #include "pipeline/manifest.h"
 #include "pipeline/model_card.h"
-#include "pipeline/target.h"
 #include "pipeline/page/self_test_page.h"
 #include "pipeline/prune/prune_heads.h"
+#include "pipeline/target.h"
 #include "shard/compress.h"
 
 namespace bantam {
 
 const ActivationRanges& ranges_of(const Measurements& measured, const Variant& variant) {
   BANTAM_ASSERT(variant.static_int8);
-  return variant.smooth ? measured.smoothed_ranges.at(variant.dtype) : measured.ranges.at(variant.static_int8->ranges);
+  return variant.smooth ? measured.smoothed_ranges.at(variant.dtype)
+                        : measured.ranges.at(variant.static_int8->ranges);
 }
 
 Graph rescaled(const Graph& model, const Variant& variant, const Measurements& measured) {
@@ -40,14 +41,17 @@ PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Re
   if (variant.static_int8) calibrated.ranges = ranges_of(measured, variant);
   if (const auto folding = measured.foldings.find(variant.dtype); folding != measured.foldings.end()) {
     calibrated.statistics = folding->second.statistics;
-    for (const std::string& note : folding->second.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
+    for (const std::string& note : folding->second.notes)
+      notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
   }
   const Graph scaled = rescaled(model, variant, measured);
   QuantizedGraph quantized = quantize(scaled, fit_to_target(variant, recipe), max_abs, calibrated);
   PlannedVariant planned{variant, std::move(quantized.graph), {}, {}};
-  for (const std::string& note : quantized.notes) notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
+  for (const std::string& note : quantized.notes)
+    notes.push_back(fmt::format("{}: {}", name(variant.dtype), note));
   with_context(name(variant.dtype), [&] { fit_to_target(planned.graph, recipe); });
-  planned.layout = lay_out(planned.graph, fmt::format("model{}.onnx", info(variant.dtype).suffix), recipe.shard_bytes);
+  planned.layout =
+      lay_out(planned.graph, fmt::format("model{}.onnx", info(variant.dtype).suffix), recipe.shard_bytes);
   notes.insert(notes.end(), planned.layout.notes.begin(), planned.layout.notes.end());
   planned.onnx = export_onnx(planned.graph, tool_version(), [&](std::size_t weight, std::size_t part) {
     const PartPlace& place = planned.layout.places[weight][part];
@@ -84,7 +88,8 @@ const PlannedVariant& Plan::default_variant() const {
 
 std::vector<WriteTarget> Plan::write_targets(const std::filesystem::path& onnx_directory) const {
   std::vector<WriteTarget> targets;
-  for (const PlannedVariant& variant : variants) targets.push_back({&variant.graph, &variant.layout, onnx_directory});
+  for (const PlannedVariant& variant : variants)
+    targets.push_back({&variant.graph, &variant.layout, onnx_directory});
   return targets;
 }
 
@@ -140,7 +145,10 @@ std::vector<Forecast> forecasts(const Plan& plan) {
   for (const SmallFile& file : plan.small_files) other += fetched_with_all(file.name) ? file.bytes : 0;
   std::vector<Forecast> result;
   for (const PlannedVariant& variant : plan.variants) {
-    ForecastInput input{std::string(name(variant.variant.dtype)), {&variant.graph}, {std::ssize(variant.onnx)}, other,
+    ForecastInput input{std::string(name(variant.variant.dtype)),
+                        {&variant.graph},
+                        {std::ssize(variant.onnx)},
+                        other,
                         plan.model.task == Task::kTextGeneration};
     for (const ShardFile& shard : variant.layout.shards) input.file_bytes.push_back(shard.bytes);
     result.push_back(forecast(input));
@@ -182,7 +190,8 @@ std::vector<PlannedFile> planned_files(const Plan& plan) {
   files.push_back({"bantam.json", std::ssize(json), known || plan.recipe.compress.empty()});
   entries.push_back({"bantam.json", std::ssize(json), digest});
   files.push_back({"SHA256SUMS", std::ssize(sha256sums(entries)), true});
-  std::sort(files.begin(), files.end(), [](const PlannedFile& a, const PlannedFile& b) { return a.name < b.name; });
+  std::sort(files.begin(), files.end(),
+            [](const PlannedFile& a, const PlannedFile& b) { return a.name < b.name; });
   return files;
 }
 

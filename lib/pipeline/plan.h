@@ -24,10 +24,12 @@ namespace bantam {
 struct Measurements {
   CanonicalSources canonical;
   std::map<const TensorSource*, float> max_abs;
-  StatisticsPtr statistics;  // of the linears' inputs
+  StatisticsPtr statistics;               // of the linears' inputs
   std::map<DtypeName, Folding> foldings;  // of variants that ask for one
-  std::map<std::string, ActivationRanges, std::less<>> ranges;  // by the name of the picker, as variants have it
-  std::map<DtypeName, ActivationRanges> smoothed_ranges;  // of static variants that are smoothed: of what they read then
+  std::map<std::string, ActivationRanges, std::less<>>
+      ranges;  // by the name of the picker, as variants have it
+  std::map<DtypeName, ActivationRanges>
+      smoothed_ranges;  // of static variants that are smoothed: of what they read then
 };
 
 // The ranges of a static variant.
@@ -40,10 +42,12 @@ struct PlannedVariant {
   std::string onnx;  // the serialized .onnx file
 };
 
-// What a variant is made of: the float model in the scaling, and with the foldings, that were measured for it.
+// What a variant is made of: the float model in the scaling, and with the foldings, that were measured for
+// it.
 Graph rescaled(const Graph& model, const Variant& variant, const Measurements& measured);
 
-// One variant of a float model, in its canonical scaling if that was measured. `notes` get what a user should know.
+// One variant of a float model, in its canonical scaling if that was measured. `notes` get what a user should
+// know.
 PlannedVariant plan_variant(const Graph& model, const Variant& variant, const Recipe& recipe,
                             const Measurements& measured, const FactorCachePtr& factors,
                             std::vector<std::string>& notes);
@@ -61,7 +65,8 @@ struct Plan {
   std::vector<std::string> notes;
   std::vector<BudgetFrontier> frontiers = {};  // of variants whose bits a budget chose
 
-  // The variant that transformers.js loads on wasm when the page asks for nothing; tensor-cache.json describes it.
+  // The variant that transformers.js loads on wasm when the page asks for nothing; tensor-cache.json
+  // describes it.
   const PlannedVariant& default_variant() const;
   std::vector<WriteTarget> write_targets(const std::filesystem::path& onnx_directory) const;
 };
@@ -83,10 +88,12 @@ std::int64_t parameter_count(const Plan& plan);
 std::vector<PlannedFile> planned_files(const Plan& plan);
 // What each variant will take in a browser, in the order of variants.
 std::vector<Forecast> forecasts(const Plan& plan);
-// Upper bound of heap memory while weights are written, in bytes. What runs the float model before that needs it in memory.
+// Upper bound of heap memory while weights are written, in bytes. What runs the float model before that needs
+// it in memory.
 std::int64_t memory_bound(const Plan& plan);
 
-// Every tensor, its dtype before and after, every file, peak memory, as JSON text: what --dry-run --json prints.
+// Every tensor, its dtype before and after, every file, peak memory, as JSON text: what --dry-run --json
+// prints.
 std::string plan_json(const Plan& plan);
 
 }  // namespace bantam

@@ -24,7 +24,8 @@ LayerRange read_layers(const std::string& text) {
     if (error != std::errc()) fail("layers: {}: no model has so many", quote(text));
     return value;
   };
-  const LayerRange range{number(text.substr(0, dash)), number(dash == std::string::npos ? text : text.substr(dash + 1))};
+  const LayerRange range{number(text.substr(0, dash)),
+                         number(dash == std::string::npos ? text : text.substr(dash + 1))};
   if (range.first > range.last) fail("layers: {}: the first is behind the last", quote(text));
   return range;
 }
@@ -40,7 +41,8 @@ constexpr std::array<Word<OpsStyle>, 2> kOpsStyles = {{
 }};
 constexpr Word<SparsityMethod> kSparsityMethods[] = {
     {SparsityMethod::kMagnitude, "magnitude", "the smallest of each row"},
-    {SparsityMethod::kWanda, "wanda", "those that change the row's output least on --calibrate's texts: size times what they meet"},
+    {SparsityMethod::kWanda, "wanda",
+     "those that change the row's output least on --calibrate's texts: size times what they meet"},
 };
 
 template <typename T>
@@ -84,7 +86,8 @@ Variant read_variant(const Json& json) {
   Variant variant{.dtype = *dtype_from_name(json.at("dtype").get<std::string>())};
   variant.block_size = json.value("block_size", variant.block_size);
   variant.symmetric = json.value("symmetric", variant.symmetric);
-  if (json.contains("embeddings")) variant.fused_embeddings = json["embeddings"].get<std::string>() == "fused";
+  if (json.contains("embeddings"))
+    variant.fused_embeddings = json["embeddings"].get<std::string>() == "fused";
   if (json.contains("method")) variant.method = method_from_name(json["method"].get<std::string>());
   if (json.contains("static")) variant.static_int8 = read_static(json["static"]);
   if (json.contains("smooth")) variant.smooth = json["smooth"].get<double>();
@@ -123,7 +126,8 @@ void apply_recipe(const Json& json, Recipe& recipe) {
   }
   if (json.contains("sparsity")) {
     const Json& sparsity = json["sparsity"];
-    recipe.sparsity = {sparsity["share"].get<double>(), value_in(sparsity_methods(), sparsity["method"].get<std::string>())};
+    recipe.sparsity = {sparsity["share"].get<double>(),
+                       value_in(sparsity_methods(), sparsity["method"].get<std::string>())};
   }
   if (json.contains("variants")) {
     recipe.variants.clear();
@@ -150,12 +154,24 @@ Json rule_json(const Rule& rule) {
 
 }  // namespace
 
-std::span<const Word<Target>> targets() { return kTargets; }
-std::span<const Word<OpsStyle>> ops_styles() { return kOpsStyles; }
-std::span<const Word<SparsityMethod>> sparsity_methods() { return kSparsityMethods; }
-std::string_view name(SparsityMethod method) { return name_in(sparsity_methods(), method); }
-std::string_view name(Target target) { return name_in(targets(), target); }
-std::string_view name(OpsStyle ops) { return name_in(ops_styles(), ops); }
+std::span<const Word<Target>> targets() {
+  return kTargets;
+}
+std::span<const Word<OpsStyle>> ops_styles() {
+  return kOpsStyles;
+}
+std::span<const Word<SparsityMethod>> sparsity_methods() {
+  return kSparsityMethods;
+}
+std::string_view name(SparsityMethod method) {
+  return name_in(sparsity_methods(), method);
+}
+std::string_view name(Target target) {
+  return name_in(targets(), target);
+}
+std::string_view name(OpsStyle ops) {
+  return name_in(ops_styles(), ops);
+}
 
 std::vector<DtypeName> default_dtypes() {
   return {DtypeName::kFp32, DtypeName::kFp16, DtypeName::kQ8, DtypeName::kQ4, DtypeName::kQ4F16};
@@ -204,7 +220,9 @@ Json recipe_json(const Recipe& recipe) {
   } else if (recipe.prune_fraction) {
     json["prune_heads"] = *recipe.prune_fraction;
   }
-  if (recipe.sparsity) json["sparsity"] = {{"share", recipe.sparsity->share}, {"method", std::string(name(recipe.sparsity->method))}};
+  if (recipe.sparsity)
+    json["sparsity"] = {{"share", recipe.sparsity->share},
+                        {"method", std::string(name(recipe.sparsity->method))}};
   return json;
 }
 
@@ -218,7 +236,9 @@ void set_prune_heads(std::string_view text, Recipe& recipe) {
   double share = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
   if (error != std::errc() || end != text.data() + text.size() || !(share > 0 && share < 1)) {
-    fail_usage("prune heads: \"{}\": a share of all heads between 0 and 1 (0.2) or a list of them (0:1,3;2:0) was expected", text);
+    fail_usage(
+        "prune heads: \"{}\": a share of all heads between 0 and 1 (0.2) or a list of them (0:1,3;2:0) was expected",
+        text);
   }
   recipe.prune_fraction = share;
 }
@@ -239,17 +259,20 @@ void check_smooth(const Variant& variant) {
 
 void check_sparsity(const Recipe& recipe) {
   const auto [share, method] = *recipe.sparsity;
-  if (!(share > 0 && share < 1)) fail_usage("sparsity {:g}: a share of the weights between 0 and 1 was expected", share);
+  if (!(share > 0 && share < 1))
+    fail_usage("sparsity {:g}: a share of the weights between 0 and 1 was expected", share);
   if (method == SparsityMethod::kWanda && !recipe.calibrate) {
     fail_usage("sparsity by wanda needs texts (--calibrate FILE); magnitude needs none");
   }
   if (!recipe.stats.empty()) {
-    fail_usage("sparsity and --stats: the statistics are of the model before weights left it; --calibrate FILE makes new ones");
+    fail_usage(
+        "sparsity and --stats: the statistics are of the model before weights left it; --calibrate FILE makes new ones");
   }
   for (const Variant& variant : recipe.variants) {
     if (variant.method == Method::kGptq) {
-      fail_usage("{}: gptq passes errors on to the weights that sparsity left out, which then are zero no more; weighted keeps them",
-                 name(variant.dtype));
+      fail_usage(
+          "{}: gptq passes errors on to the weights that sparsity left out, which then are zero no more; weighted keeps them",
+          name(variant.dtype));
     }
   }
 }
@@ -260,8 +283,9 @@ void check_recipe(const Recipe& recipe) {
   if (!recipe.stats.empty() && recipe.calibrate) fail_usage("--stats and --calibrate: one of them is enough");
   if (recipe.sparsity) check_sparsity(recipe);
   if (recipe.prune_fraction && !recipe.calibrate) {
-    fail_usage("--prune-heads {}: which heads leave is measured on texts (--calibrate FILE); or name them (0:1,3;2:0)",
-               *recipe.prune_fraction);
+    fail_usage(
+        "--prune-heads {}: which heads leave is measured on texts (--calibrate FILE); or name them (0:1,3;2:0)",
+        *recipe.prune_fraction);
   }
   if (recipe.shard_bytes < 64 * 1024 || recipe.shard_bytes > kMaxFileBytes) {
     fail_usage("shards of {}; 64KiB to 1GiB were expected", format_bytes(recipe.shard_bytes));

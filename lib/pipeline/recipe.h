@@ -57,7 +57,7 @@ struct Recipe {
   Target target = Target::kTransformersJs4;
   OpsStyle ops = OpsStyle::kFused;
   std::vector<std::string> compress;  // names of compressions()
-  bool canonical = true;  // bring channels into one scaling first (quantize/canonical.h)
+  bool canonical = true;              // bring channels into one scaling first (quantize/canonical.h)
   bool allow_nonfinite = false;
   bool hash_source = false;
   // Heads that leave: a share of all that calibration chooses, or a list.
@@ -83,8 +83,8 @@ struct Recipe {
 // fp32, fp16, q8, q4, q4f16: holds what transformers.js picks by itself on wasm (q8) and on WebGPU (fp32).
 std::vector<DtypeName> default_dtypes();
 
-// Applies a recipe file (schemas/recipe.schema.json) on top of `recipe`; unknown keys and bad values are usage
-// errors that name file and place: "r.json: variants[0].block_size: 33 where ...".
+// Applies a recipe file (schemas/recipe.schema.json) on top of `recipe`; unknown keys and bad values are
+// usage errors that name file and place: "r.json: variants[0].block_size: 33 where ...".
 void apply_recipe_file(const std::filesystem::path& path, Recipe& recipe);
 // The part of a recipe that determines bytes, as a recipe file would hold it.
 Json recipe_json(const Recipe& recipe);

@@ -53,8 +53,9 @@ void check_space(const Plan& plan, const fs::path& directory) {
   for (const PlannedFile& file : planned_files(plan)) needed += file.exact ? file.bytes : 0;
   const auto free = static_cast<std::int64_t>(status.f_bavail) * static_cast<std::int64_t>(status.f_frsize);
   if (free < needed) {
-    throw_error(ErrorCode::kIo, fmt::format("{}: {} are free and {} are needed", directory.parent_path().string(),
-                                            format_bytes(free), format_bytes(needed)));
+    throw_error(ErrorCode::kIo,
+                fmt::format("{}: {} are free and {} are needed", directory.parent_path().string(),
+                            format_bytes(free), format_bytes(needed)));
   }
 }
 
@@ -85,7 +86,11 @@ BundleModel written_bundle(const Plan& plan, const fs::path& root) {
 class BundleWriter {
  public:
   BundleWriter(const Plan& plan, Progress& progress, const Judge& judge)
-      : plan_(plan), progress_(progress), judge_(judge), staged_(plan.recipe.output, plan.recipe.force), root_(staged_.path()) {}
+      : plan_(plan),
+        progress_(progress),
+        judge_(judge),
+        staged_(plan.recipe.output, plan.recipe.force),
+        root_(staged_.path()) {}
 
   BundleResult run() {
     check_space(plan_, root_);
@@ -120,7 +125,8 @@ class BundleWriter {
       const fs::path to = root_ / file.name;
       fs::create_directories(to.parent_path());
       const std::string text = file.copy_of.empty() ? file.text : read_text_file(file.copy_of, file.bytes);
-      if (std::ssize(text) != file.bytes) fail("{}: changed while it was copied; try again", file.copy_of.string());
+      if (std::ssize(text) != file.bytes)
+        fail("{}: changed while it was copied; try again", file.copy_of.string());
       write_text_file(to, text);
     }
   }
@@ -139,7 +145,8 @@ class BundleWriter {
     if (!report_) return files;
     for (const std::string_view name : kReportFiles) files.push_back({std::string(name), 0, {}});
     for (FileEntry& file : files) {
-      const bool judged = file.name == kModelCard || std::ranges::find(kReportFiles, file.name) != kReportFiles.end();
+      const bool judged =
+          file.name == kModelCard || std::ranges::find(kReportFiles, file.name) != kReportFiles.end();
       if (judged) file.bytes = static_cast<std::int64_t>(fs::file_size(root_ / file.name));
     }
     return files;
@@ -172,7 +179,8 @@ class BundleWriter {
     }
     for (const TextFile& index : index_files(plan_, shard_md5)) {
       write_text_file(root_ / index.name, index.text);
-      const auto found = std::find_if(files.begin(), files.end(), [&](const FileEntry& f) { return f.name == index.name; });
+      const auto found =
+          std::find_if(files.begin(), files.end(), [&](const FileEntry& f) { return f.name == index.name; });
       BANTAM_ASSERT(found != files.end() && found->bytes == std::ssize(index.text));
       found->sha256 = sha256_hex(std::as_bytes(std::span(index.text)));
     }
@@ -219,7 +227,8 @@ class BundleWriter {
     std::vector<SourceDigest> source;
     if (plan_.recipe.hash_source) source = hash_source(plan_.checkpoint.directory, plan_.checkpoint.files);
     std::vector<SourceDigest> adapter;
-    if (const auto& merged = plan_.checkpoint.adapter) adapter = hash_source(merged->directory, merged->files);
+    if (const auto& merged = plan_.checkpoint.adapter)
+      adapter = hash_source(merged->directory, merged->files);
     manifest_ = to_pretty_json(manifest(plan_, files, source, adapter));
     add_text(files, "bantam.json", manifest_);
     std::string sums = sha256sums(files);
@@ -265,8 +274,9 @@ class BundleWriter {
 std::int64_t widest_element(const Recipe& recipe) {
   std::int64_t widest = 1;
   for (const Variant& variant : recipe.variants) {
-    const bool floats = variant.dtype == DtypeName::kFp32 || variant.dtype == DtypeName::kFp16 ||
-                        std::any_of(variant.rules.begin(), variant.rules.end(), [](const Rule& rule) { return rule.keep; });
+    const bool floats =
+        variant.dtype == DtypeName::kFp32 || variant.dtype == DtypeName::kFp16 ||
+        std::any_of(variant.rules.begin(), variant.rules.end(), [](const Rule& rule) { return rule.keep; });
     if (floats) widest = std::max<std::int64_t>(widest, info(variant.dtype).half ? 2 : 4);
   }
   return widest;
@@ -287,7 +297,8 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
     leave_weights_out(recipe, checkpoint, model, measure_weights, progress);
     // GPTQ, the default with statistics, would fill the zeros again.
     for (Variant& variant : recipe.variants) {
-      if (has_four_bits(variant.dtype) && !variant.method && recipe.calibrate) variant.method = Method::kWeighted;
+      if (has_four_bits(variant.dtype) && !variant.method && recipe.calibrate)
+        variant.method = Method::kWeighted;
     }
   }
   if (recipe.binding_bytes > 0) {
@@ -302,7 +313,8 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
     measured = with_context(checkpoint.directory.string(), [&] { return measure(recipe, model, progress); });
   }
   // What quantized variants are made of, and what they read: in one scaling.
-  const ModelGraph scaled{measured.canonical.apply(model.graph, CanonicalForm::kFull), model.task, model.family, {}};
+  const ModelGraph scaled{
+      measured.canonical.apply(model.graph, CanonicalForm::kFull), model.task, model.family, {}};
   measure_activations(recipe, checkpoint, scaled, measure_weights, measured, progress);
   if (measure_weights) {
     fold_channels(recipe, scaled, measured, progress);
@@ -313,8 +325,8 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   for (Variant& variant : recipe.variants) {
     if (!recipe.budget || !has_four_bits(variant.dtype)) continue;
     if (!measure_weights) {
-      model.notes.push_back(fmt::format("{}: the run will choose bits for the budget; the plan has the default ones",
-                                        name(variant.dtype)));
+      model.notes.push_back(fmt::format(
+          "{}: the run will choose bits for the budget; the plan has the default ones", name(variant.dtype)));
       continue;
     }
     const FoldedModel folded = folded_for(variant, scaled, measured);
@@ -325,7 +337,8 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
   for (Variant& variant : recipe.variants) {
     if (!recipe.goal || !variant.static_int8 || !measure_weights) continue;
     const FoldedModel folded = folded_for(variant, scaled, measured);
-    for (std::string& note : control_accuracy(recipe, checkpoint, folded.model, folded.measured, variant, progress)) {
+    for (std::string& note :
+         control_accuracy(recipe, checkpoint, folded.model, folded.measured, variant, progress)) {
       model.notes.push_back(std::move(note));
     }
   }

@@ -27,14 +27,19 @@ bool is_lookup(const Node& node, std::size_t input) {
   return node.type == "Gather" && input == 0 && integer(node, "axis", 0) == 0;
 }
 bool is_product(const Node& node, std::size_t input) {
-  return node.type == "Gemm" && input == 1 && integer(node, "transB", 0) == 1 && node.find("alpha") == nullptr &&
-         node.find("beta") == nullptr;
+  return node.type == "Gemm" && input == 1 && integer(node, "transB", 0) == 1 &&
+         node.find("alpha") == nullptr && node.find("beta") == nullptr;
 }
 
 class Splitter {
  public:
   Splitter(Graph& graph, std::int64_t element_bytes, std::int64_t limit, std::vector<std::string>& notes)
-      : graph_(graph), rewriter_(graph), constants_(graph), element_bytes_(element_bytes), limit_(limit), notes_(notes) {}
+      : graph_(graph),
+        rewriter_(graph),
+        constants_(graph),
+        element_bytes_(element_bytes),
+        limit_(limit),
+        notes_(notes) {}
 
   void run() {
     split_weights();
@@ -61,7 +66,8 @@ class Splitter {
     for (Weight& weight : graph_.weights) {
       const TensorSpec& spec = weight.source->spec();
       const std::int64_t row_bytes = spec.width() * element_bytes_;
-      const bool large = spec.shape.size() == 2 && spec.rows() > 1 && spec.rows() > limit_ / std::max<std::int64_t>(row_bytes, 1);
+      const bool large = spec.shape.size() == 2 && spec.rows() > 1 &&
+                         spec.rows() > limit_ / std::max<std::int64_t>(row_bytes, 1);
       const bool table = weight.role == Role::kWordEmbedding || weight.role == Role::kHead;
       const bool plain = table && weight.parts.size() == 1 && weight.parts[0].values.size() == 1;
       if (!large || !plain || row_bytes > limit_ || !can_split(weight.parts[0].values[0])) {
@@ -84,12 +90,15 @@ class Splitter {
       const std::string name = fmt::format("{}.{}", weight.name, slices.size());
       const ValueId value = graph_.add_value(name, DType::kF32);
       const Shape shape = {range.count(), spec.width()};
-      weights.push_back({name, weight.role, make_rows_source(name, weight.source, {range}), weight.codec,
+      weights.push_back({name,
+                         weight.role,
+                         make_rows_source(name, weight.source, {range}),
+                         weight.codec,
                          {WeightPart{{value}, {shape}, weight.parts[0].stored}}});
       slices.push_back({value, range});
     }
-    notes_.push_back(fmt::format("{}: split into {} tables, so that each fits into a GPU binding of {}", weight.name,
-                                 slices.size(), format_bytes(limit_)));
+    notes_.push_back(fmt::format("{}: split into {} tables, so that each fits into a GPU binding of {}",
+                                 weight.name, slices.size(), format_bytes(limit_)));
   }
 
   void rewrite(const Node& node) {
@@ -103,8 +112,8 @@ class Splitter {
 
   ValueId scalar(std::int64_t value) { return constants_.scalar(value); }
 
-  // Ids of other slices look up some row, which Where does not take. The last slice's are not clamped from above, so that
-  // an id that is in no row is an error still.
+  // Ids of other slices look up some row, which Where does not take. The last slice's are not clamped from
+  // above, so that an id that is in no row is an error still.
   void rewrite_lookup(const Node& node, const std::vector<Slice>& slices) {
     const ValueId ids = node.inputs[1];
     ValueId rows = kNoValue;
@@ -114,7 +123,9 @@ class Splitter {
         return rewriter_.emit(base, "", type, std::move(inputs), {}, dtype);
       };
       ValueId local = ids;
-      if (i > 0) local = op("Max", {op("Sub", {ids, scalar(slices[i].rows.begin)}, DType::kI64), scalar(0)}, DType::kI64);
+      if (i > 0)
+        local =
+            op("Max", {op("Sub", {ids, scalar(slices[i].rows.begin)}, DType::kI64), scalar(0)}, DType::kI64);
       if (i + 1 < slices.size()) local = op("Min", {local, scalar(slices[i].rows.count() - 1)}, DType::kI64);
       const ValueId found = op("Gather", {slices[i].value, local}, DType::kF32);
       if (i == 0) {
@@ -122,7 +133,8 @@ class Splitter {
         continue;
       }
       const ValueId here = op("Unsqueeze",
-                              {op("GreaterOrEqual", {ids, scalar(slices[i].rows.begin)}, DType::kBool), constants_.constant({-1})},
+                              {op("GreaterOrEqual", {ids, scalar(slices[i].rows.begin)}, DType::kBool),
+                               constants_.constant({-1})},
                               DType::kBool);
       if (i + 1 == slices.size()) {
         rewriter_.emit_into(node.outputs[0], base, "", "Where", {here, found, rows}, {});
@@ -146,7 +158,8 @@ class Splitter {
       }
       products.push_back(rewriter_.emit(base, "", "Gemm", std::move(inputs), node.attributes, DType::kF32));
     }
-    rewriter_.emit_into(node.outputs[0], node.name, "", "Concat", std::move(products), {{"axis", std::int64_t{1}}});
+    rewriter_.emit_into(node.outputs[0], node.name, "", "Concat", std::move(products),
+                        {{"axis", std::int64_t{1}}});
   }
 
   // Columns of a table are those of its slices; its rows are coupled to nothing.
@@ -156,7 +169,8 @@ class Splitter {
     }
     std::erase_if(graph_.couplings, [&](const Coupling& coupling) {
       const auto is_split = [&](const CoupledAxis& axis) { return slices_.contains(axis.weight); };
-      return std::ranges::any_of(coupling.producers, is_split) || std::ranges::any_of(coupling.consumers, is_split);
+      return std::ranges::any_of(coupling.producers, is_split) ||
+             std::ranges::any_of(coupling.consumers, is_split);
     });
   }
 
@@ -186,7 +200,8 @@ class Splitter {
 
 }  // namespace
 
-void split_tables(Graph& graph, std::int64_t element_bytes, std::int64_t limit, std::vector<std::string>& notes) {
+void split_tables(Graph& graph, std::int64_t element_bytes, std::int64_t limit,
+                  std::vector<std::string>& notes) {
   BANTAM_ASSERT(element_bytes > 0 && limit > 0);
   Splitter(graph, element_bytes, limit, notes).run();
 }

@@ -36,8 +36,8 @@ void fit_to_target(Graph& graph, const Recipe& recipe) {
 }
 
 Variant fit_to_target(Variant variant, const Recipe& recipe) {
-  // Lookups in one node are what the lowering writes in the fewest. INT8 dtypes have portable ones already, and a decoder's in
-  // its head's codes.
+  // Lookups in one node are what the lowering writes in the fewest. INT8 dtypes have portable ones already,
+  // and a decoder's in its head's codes.
   const bool lowered = operators_of(recipe) != Operators::kFused;
   if (lowered && has_four_bits(variant.dtype) && !variant.fused_embeddings) variant.fused_embeddings = true;
   return variant;

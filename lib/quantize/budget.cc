@@ -18,7 +18,8 @@ std::vector<std::size_t> hull_of(const std::vector<StorageOption>& options) {
   std::vector<std::size_t> order(options.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return options[a].bytes != options[b].bytes ? options[a].bytes < options[b].bytes : options[a].cost < options[b].cost;
+    return options[a].bytes != options[b].bytes ? options[a].bytes < options[b].bytes
+                                                : options[a].cost < options[b].cost;
   });
   std::vector<std::size_t> hull;
   for (const std::size_t next : order) {
@@ -70,7 +71,8 @@ std::vector<FrontierPoint> storage_frontier(std::span<const std::vector<StorageO
   return frontier;
 }
 
-std::optional<FrontierPoint> best_within(std::span<const std::vector<StorageOption>> options, std::int64_t bytes) {
+std::optional<FrontierPoint> best_within(std::span<const std::vector<StorageOption>> options,
+                                         std::int64_t bytes) {
   std::vector<std::int64_t> least;  // bytes of every weight's smallest option
   std::int64_t left = bytes;
   for (const std::vector<StorageOption>& list : options) {

@@ -22,10 +22,15 @@ struct MethodInfo {
 
 std::span<const MethodInfo> methods();
 const MethodInfo& info(Method method);
-inline std::string_view name(Method method) { return info(method).name; }
+inline std::string_view name(Method method) {
+  return info(method).name;
+}
 std::optional<Method> method_from_name(std::string_view name);
 
-// What is used when nobody asks: the best, measured on trained models (docs/quantization.md), of those that can be had.
-constexpr Method default_method(bool has_hessians) { return has_hessians ? Method::kGptq : Method::kSearch; }
+// What is used when nobody asks: the best, measured on trained models (docs/quantization.md), of those that
+// can be had.
+constexpr Method default_method(bool has_hessians) {
+  return has_hessians ? Method::kGptq : Method::kSearch;
+}
 
 }  // namespace bantam

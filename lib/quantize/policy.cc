@@ -37,8 +37,8 @@ std::int64_t eight_bit_block(std::int64_t width) {
 }
 
 Decision blockwise(int bits, std::int64_t width, const Variant& variant, bool embedding) {
-  // GatherBlockQuantized with zero points fails on WebGPU for odd block counts (quantization study), and 8 bits
-  // do not need them: embeddings are always symmetric, 8-bit weights unless a rule says otherwise.
+  // GatherBlockQuantized with zero points fails on WebGPU for odd block counts (quantization study), and 8
+  // bits do not need them: embeddings are always symmetric, 8-bit weights unless a rule says otherwise.
   if (bits == 8) return {Scheme::kBlockwise, 8, eight_bit_block(width), true};
   return {Scheme::kBlockwise, bits, variant.block_size, variant.symmetric || embedding};
 }
@@ -84,13 +84,13 @@ bool reads_gated_product(const Graph& graph, const Weight& weight, const WeightU
 
 bool is_decoder(const Graph& graph) {
   // What goes round is a cache.
-  return std::ranges::any_of(graph.inputs,
-                             [&](ValueId input) { return graph.value(input).precision == Precision::kFollow; });
+  return std::ranges::any_of(
+      graph.inputs, [&](ValueId input) { return graph.value(input).precision == Precision::kFollow; });
 }
 
-// Weights that are the most sensitive per byte, and get eight bits among four: values and keys. On trained models this takes a
-// third (decoders) to three quarters (encoders) of the KL away for 4 % more bytes (docs/quantization.md). In decoders the
-// keys of the layers in the middle hardly gain.
+// Weights that are the most sensitive per byte, and get eight bits among four: values and keys. On trained
+// models this takes a third (decoders) to three quarters (encoders) of the KL away for 4 % more bytes
+// (docs/quantization.md). In decoders the keys of the layers in the middle hardly gain.
 std::vector<bool> sensitive_weights(const Graph& graph) {
   std::vector<bool> sensitive(graph.weights.size(), false);
   std::vector<std::size_t> keys;
@@ -102,13 +102,12 @@ std::vector<bool> sensitive_weights(const Graph& graph) {
   // An eighth of them in front, a quarter at the end.
   const bool decoder = is_decoder(graph);
   const std::size_t first = decoder ? (keys.size() + 7) / 8 : keys.size(), last = (keys.size() + 3) / 4;
-  for (std::size_t i = 0; i < keys.size(); ++i)
-    sensitive[keys[i]] = i < first || i + last >= keys.size();
+  for (std::size_t i = 0; i < keys.size(); ++i) sensitive[keys[i]] = i < first || i + last >= keys.size();
   return sensitive;
 }
 
-Decision default_decision(const Graph& graph, const Weight& weight, const WeightUses& uses, const Variant& variant,
-                          bool sensitive) {
+Decision default_decision(const Graph& graph, const Weight& weight, const WeightUses& uses,
+                          const Variant& variant, bool sensitive) {
   const TensorSpec& spec = weight.source->spec();
   const bool embedding = !uses.gathers.empty();
   const bool used = embedding || !uses.linears.empty();
@@ -116,18 +115,23 @@ Decision default_decision(const Graph& graph, const Weight& weight, const Weight
   if (element_count(spec.shape) < kSmallestQuantized || weight.role == Role::kTypeEmbedding) return {};
   switch (variant.dtype) {
     case DtypeName::kFp32:
-    case DtypeName::kFp16: return {};
+    case DtypeName::kFp16:
+      return {};
     case DtypeName::kQ8:
     case DtypeName::kInt8:
     case DtypeName::kUint8:
-      // A decoder's head reads all of its weight for every token: integers, which are several times as fast on wasm as
-      // blocks. An embedding tied to it is looked up in the same bytes, unless GatherBlockQuantized is asked for.
-      if (is_decoder(graph) && !variant.fused_embeddings.value_or(false) && !uses.linears.empty() && (embedding || weight.role == Role::kHead)) {
+      // A decoder's head reads all of its weight for every token: integers, which are several times as fast
+      // on wasm as blocks. An embedding tied to it is looked up in the same bytes, unless
+      // GatherBlockQuantized is asked for.
+      if (is_decoder(graph) && !variant.fused_embeddings.value_or(false) && !uses.linears.empty() &&
+          (embedding || weight.role == Role::kHead)) {
         return dynamic_int8(variant);
       }
-      // Pooler and heads see one row per sequence or feed the answer directly: weight-only 8 bit costs no speed
-      // there and leaves their activations exact. A head tied to the embedding must read the embedding's bytes.
-      if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead || weight.role == Role::kHeadTransform) {
+      // Pooler and heads see one row per sequence or feed the answer directly: weight-only 8 bit costs no
+      // speed there and leaves their activations exact. A head tied to the embedding must read the
+      // embedding's bytes.
+      if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead ||
+          weight.role == Role::kHeadTransform) {
         return blockwise(8, spec.width(), variant, embedding);
       }
       if (reads_gated_product(graph, weight, uses)) {
@@ -140,7 +144,8 @@ Decision default_decision(const Graph& graph, const Weight& weight, const Weight
     case DtypeName::kQ4:
     case DtypeName::kQ4F16:
       if (sensitive) return blockwise(8, spec.width(), variant, false);
-      if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead || weight.role == Role::kHeadTransform) {
+      if (embedding || weight.role == Role::kPooler || weight.role == Role::kHead ||
+          weight.role == Role::kHeadTransform) {
         return blockwise(8, spec.width(), variant, embedding);
       }
       return blockwise(4, spec.width(), variant, embedding);
@@ -152,8 +157,8 @@ Decision default_decision(const Graph& graph, const Weight& weight, const Weight
 
 bool fused_lookup(const Graph& graph, const Variant& variant) {
   if (variant.fused_embeddings) return *variant.fused_embeddings;
-  // What a page asks for on WebGPU only, of models whose memory counts: one operator there, where uint8 Gather has no
-  // kernel and the table would have to lie in the processor's memory as well as in the GPU's.
+  // What a page asks for on WebGPU only, of models whose memory counts: one operator there, where uint8
+  // Gather has no kernel and the table would have to lie in the processor's memory as well as in the GPU's.
   return variant.dtype == DtypeName::kQ4F16 && is_decoder(graph);
 }
 
@@ -163,7 +168,8 @@ std::int64_t layer_of(std::string_view name) {
     const std::string_view part = name.substr(0, end);
     std::int64_t number = 0;
     const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), number);
-    if (!part.empty() && error == std::errc() && stop == part.data() + part.size() && number >= 0) return number;
+    if (!part.empty() && error == std::errc() && stop == part.data() + part.size() && number >= 0)
+      return number;
     name.remove_prefix(std::min(end + 1, name.size()));
   }
   return -1;
@@ -179,7 +185,8 @@ void choose_grids(const Graph& graph, const ActivationRanges& ranges, std::vecto
       continue;
     }
     decisions[i].scheme = Scheme::kDynamicInt8;
-    notes.push_back(fmt::format("{}: calibration saw nothing of its input; it stays dynamic", graph.weights[i].name));
+    notes.push_back(
+        fmt::format("{}: calibration saw nothing of its input; it stays dynamic", graph.weights[i].name));
   }
 }
 
@@ -229,7 +236,8 @@ std::vector<WeightUses> find_uses(const Graph& graph) {
   return uses;
 }
 
-std::vector<Decision> decide(const Graph& graph, const std::vector<WeightUses>& uses, const Variant& variant) {
+std::vector<Decision> decide(const Graph& graph, const std::vector<WeightUses>& uses,
+                             const Variant& variant) {
   std::vector<Decision> decisions;
   const std::vector<bool> sensitive = sensitive_weights(graph);
   std::vector<bool> rule_used(variant.rules.size(), false);

@@ -19,11 +19,13 @@ QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs
     if (variant.static_int8) choose_grids(model, calibrated.ranges, decisions, result.notes);
     rewrite_quantized(result.graph, decisions, fused_lookup(model, variant), calibrated.factors,
                       variant.static_int8.value_or(StaticInt8{}).format);
-    if (const auto wide = std::ranges::count_if(decisions, [](const Decision& each) { return each.digits > 1; });
+    if (const auto wide =
+            std::ranges::count_if(decisions, [](const Decision& each) { return each.digits > 1; });
         wide > 0) {
       result.notes.push_back(fmt::format(
           "{} weights of gated layers (mlp_down) read activations of two bytes: what they read is a product, whose few "
-          "large values would cost all others their precision in one", wide));
+          "large values would cost all others their precision in one",
+          wide));
     }
     if (info(variant.dtype).half) convert_to_half(result.graph, max_abs, result.notes);
     result.graph.check();

@@ -17,8 +17,8 @@ using MaxAbs = std::function<std::optional<float>(const TensorSource&)>;
 
 // What calibration found, and the memory that methods may use for what they derive from it.
 struct Calibrated {
-  StatisticsPtr statistics;  // null: nothing is known
-  FactorCachePtr factors;    // shared by all variants; needed with statistics
+  StatisticsPtr statistics;      // null: nothing is known
+  FactorCachePtr factors;        // shared by all variants; needed with statistics
   ActivationRanges ranges = {};  // of the inputs of static linears
 };
 
@@ -27,9 +27,8 @@ struct QuantizedGraph {
   std::vector<std::string> notes;  // decisions a user should know: weights kept in float32 and why
 };
 
-// Rewrites the float32 graph of a model into `variant`. Reads no weight byte: codecs are attached, sources stay.
-// The result passes Graph::check().
-// A static variant needs `calibrated.ranges`.
+// Rewrites the float32 graph of a model into `variant`. Reads no weight byte: codecs are attached, sources
+// stay. The result passes Graph::check(). A static variant needs `calibrated.ranges`.
 QuantizedGraph quantize(const Graph& model, const Variant& variant, const MaxAbs& max_abs,
                         const Calibrated& calibrated = {});
 

@@ -11,7 +11,8 @@ namespace {
 class ScaledSource final : public TensorSource {
  public:
   ScaledSource(TensorSourcePtr source, AxisFactors factors)
-      : source_(std::move(source)), factors_(std::move(factors)),
+      : source_(std::move(source)),
+        factors_(std::move(factors)),
         spec_{source_->spec().name, DType::kF32, source_->spec().shape} {
     const auto width = static_cast<std::size_t>(spec_.width());
     if (factors_.columns.empty()) factors_.columns.assign(width, 1.0);
@@ -56,7 +57,8 @@ TensorSourcePtr make_scaled_source(TensorSourcePtr source, AxisFactors factors) 
 Graph with_sources(const Graph& model, const std::map<const TensorSource*, TensorSourcePtr>& sources) {
   Graph graph = model;
   for (Weight& weight : graph.weights) {
-    if (const auto found = sources.find(weight.source.get()); found != sources.end()) weight.source = found->second;
+    if (const auto found = sources.find(weight.source.get()); found != sources.end())
+      weight.source = found->second;
   }
   return graph;
 }

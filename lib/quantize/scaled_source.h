@@ -15,9 +15,9 @@ struct AxisFactors {
   std::vector<double> columns;
 };
 
-// `source` times row and column factor, in float32: value, row and column are multiplied in double precision and
-// rounded once, so that powers of two lose nothing. Rows are read as they are asked for. The source must hold
-// floats, the lists as many factors as it has rows and columns.
+// `source` times row and column factor, in float32: value, row and column are multiplied in double precision
+// and rounded once, so that powers of two lose nothing. Rows are read as they are asked for. The source must
+// hold floats, the lists as many factors as it has rows and columns.
 TensorSourcePtr make_scaled_source(TensorSourcePtr source, AxisFactors factors);
 
 // `model` with other sources for some weights.

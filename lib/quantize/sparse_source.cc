@@ -15,7 +15,9 @@ namespace {
 class SparseSource final : public TensorSource {
  public:
   SparseSource(TensorSourcePtr source, TensorSourcePtr scored, std::vector<float> columns, double share)
-      : source_(std::move(source)), scored_(std::move(scored)), columns_(std::move(columns)),
+      : source_(std::move(source)),
+        scored_(std::move(scored)),
+        columns_(std::move(columns)),
         zeros_(static_cast<std::size_t>(zeros_per_row(share, spec().width()))) {
     BANTAM_ASSERT(is_float(spec().dtype) && is_float(scored_->spec().dtype) && share >= 0 && share < 1 &&
                   scored_->spec().shape == spec().shape &&
@@ -41,11 +43,13 @@ class SparseSource final : public TensorSource {
         if (std::isnan(score[k])) score[k] = std::numeric_limits<float>::infinity();
       }
       std::iota(order.begin(), order.end(), 0U);
-      std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(zeros_), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-        return score[a] != score[b] ? score[a] < score[b] : a < b;
-      });
+      std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(zeros_), order.end(),
+                       [&](std::uint32_t a, std::uint32_t b) {
+                         return score[a] != score[b] ? score[a] < score[b] : a < b;
+                       });
       // All bits zero is zero in every floating-point type.
-      for (std::size_t i = 0; i < zeros_; ++i) std::memset(out.data() + (r * width + order[i]) * size, 0, size);
+      for (std::size_t i = 0; i < zeros_; ++i)
+        std::memset(out.data() + (r * width + order[i]) * size, 0, size);
     }
   }
 
@@ -61,7 +65,8 @@ std::int64_t zeros_per_row(double share, std::int64_t width) {
   return static_cast<std::int64_t>(std::floor(share * static_cast<double>(width)));
 }
 
-TensorSourcePtr make_sparse_source(TensorSourcePtr source, TensorSourcePtr scored, std::vector<float> columns, double share) {
+TensorSourcePtr make_sparse_source(TensorSourcePtr source, TensorSourcePtr scored, std::vector<float> columns,
+                                   double share) {
   return std::make_shared<SparseSource>(std::move(source), std::move(scored), std::move(columns), share);
 }
 

@@ -13,8 +13,8 @@ struct ActivationGrid {
   bool operator==(const ActivationGrid&) const = default;
 };
 
-// 255 equal steps from low to high; zero gets a code of its own, so that the ends may move by half a step. A range
-// that does not hold zero is widened to it.
+// 255 equal steps from low to high; zero gets a code of its own, so that the ends may move by half a step. A
+// range that does not hold zero is widened to it.
 ActivationGrid grid_of(float low, float high);
 
 // The ranges that calibration chose for what linears read, by the names of their weights (Weight::name).

@@ -7,10 +7,11 @@
 
 namespace bantam {
 
-// What calibration found of the vectors x (of `width` elements) that a linear reads. Linears that read the same
-// activation (queries, keys and values; gate and up) share one object, and methods share what they derive from
-// it: identity of the pointer says so. A weight that several linears read (shared layers, a tied head) has seen
-// the inputs of all of them. Immutable; safe to read from several threads. Padding is not counted.
+// What calibration found of the vectors x (of `width` elements) that a linear reads. Linears that read the
+// same activation (queries, keys and values; gate and up) share one object, and methods share what they
+// derive from it: identity of the pointer says so. A weight that several linears read (shared layers, a tied
+// head) has seen the inputs of all of them. Immutable; safe to read from several threads. Padding is not
+// counted.
 class InputStatistics {
  public:
   virtual ~InputStatistics() = default;
@@ -25,8 +26,9 @@ class InputStatistics {
   virtual float highest() const = 0;
   // Whether read_hessian() has something to give.
   virtual bool has_hessian() const = 0;
-  // Fills `out` [K, K] with the mean of x x^T: row-major, symmetric, finite. Reads it anew at every call and keeps
-  // nothing, so that memory is the caller's to bound. Throws Error when the file has changed or is damaged.
+  // Fills `out` [K, K] with the mean of x x^T: row-major, symmetric, finite. Reads it anew at every call and
+  // keeps nothing, so that memory is the caller's to bound. Throws Error when the file has changed or is
+  // damaged.
   virtual void read_hessian(std::span<float> out) const = 0;
 };
 using InputStatisticsPtr = std::shared_ptr<const InputStatistics>;
@@ -35,8 +37,8 @@ using InputStatisticsPtr = std::shared_ptr<const InputStatistics>;
 class Statistics {
  public:
   virtual ~Statistics() = default;
-  // Of what the linears with this weight read; null when nothing was gathered for it. The same object for weights
-  // whose linears read the same activations.
+  // Of what the linears with this weight read; null when nothing was gathered for it. The same object for
+  // weights whose linears read the same activations.
   virtual InputStatisticsPtr input_of(std::string_view weight) const = 0;
 };
 using StatisticsPtr = std::shared_ptr<const Statistics>;

@@ -76,8 +76,8 @@ struct Session::State {
     }
     if (fed.size() != inputs.size()) {
       for (const auto& [name, tensor] : fed) {
-        const bool known =
-            std::any_of(inputs.begin(), inputs.end(), [&fed_name = name](const IoSpec& s) { return s.name == fed_name; });
+        const bool known = std::any_of(inputs.begin(), inputs.end(),
+                                       [&fed_name = name](const IoSpec& s) { return s.name == fed_name; });
         if (!known) fail("the model has no input {}", name);
       }
     }

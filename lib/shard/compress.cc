@@ -29,7 +29,8 @@ void stream(const std::filesystem::path& from, const std::filesystem::path& to, 
     check_cancelled();
     chunk.resize(static_cast<std::size_t>(std::min(kChunk, size - offset)));
     in.read_at(offset, chunk);
-    const std::span<const std::byte> packed = step(std::span<const std::byte>(chunk), offset + kChunk >= size);
+    const std::span<const std::byte> packed =
+        step(std::span<const std::byte>(chunk), offset + kChunk >= size);
     out.write_at(written, packed);
     written += std::ssize(packed);
   }
@@ -78,7 +79,9 @@ void zstd(const std::filesystem::path& from, const std::filesystem::path& to) {
 }
 
 // Stored blocks at worst, and a flush per chunk.
-std::int64_t bound(std::int64_t bytes) { return bytes + bytes / 128 + 4096; }
+std::int64_t bound(std::int64_t bytes) {
+  return bytes + bytes / 128 + 4096;
+}
 
 constexpr std::array<Compression, 2> kTable = {{
     {"zstd", ".zst", "for servers that answer with Content-Encoding: zstd", bound, zstd, unzstd},
@@ -87,6 +90,8 @@ constexpr std::array<Compression, 2> kTable = {{
 
 }  // namespace
 
-std::span<const Compression> compressions() { return kTable; }
+std::span<const Compression> compressions() {
+  return kTable;
+}
 
 }  // namespace bantam

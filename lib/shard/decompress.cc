@@ -15,15 +15,17 @@ namespace {
 
 constexpr std::int64_t kChunk = 256 << 10;
 
-// What both formats have in common: pieces go in, pieces come out, and the end must be the end of the file. `step` takes
-// from the front of its first argument, fills the second, and says how many bytes it wrote and whether that was the end.
+// What both formats have in common: pieces go in, pieces come out, and the end must be the end of the file.
+// `step` takes from the front of its first argument, fills the second, and says how many bytes it wrote and
+// whether that was the end.
 struct Step {
   std::size_t taken = 0, written = 0;
   bool ended = false;
 };
 
 template <typename Advance>
-void decode(const std::filesystem::path& from, std::int64_t max_bytes, const ByteSink& sink, Advance advance) {
+void decode(const std::filesystem::path& from, std::int64_t max_bytes, const ByteSink& sink,
+            Advance advance) {
   const File file = File::open_read(from);
   const std::int64_t size = file.size();
   std::vector<std::byte> in, out(static_cast<std::size_t>(kChunk));
@@ -62,7 +64,8 @@ void gunzip(const std::filesystem::path& from, std::int64_t max_bytes, const Byt
     state.next_out = reinterpret_cast<Bytef*>(out.data());
     state.avail_out = static_cast<uInt>(out.size());
     const int result = inflate(&state, Z_NO_FLUSH);
-    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) fail("is damaged: it is not valid gzip");
+    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
+      fail("is damaged: it is not valid gzip");
     return Step{in.size() - state.avail_in, out.size() - state.avail_out, result == Z_STREAM_END};
   });
 }

@@ -18,13 +18,15 @@ CodecJob& codec_job(Unit& unit, const Weight& weight) {
     if (job.codec->key() == key) return job;
   }
   CodecJob job{weight.codec, {}};
-  for (PartSpec& spec : weight.codec->parts(weight.source->spec())) job.parts.push_back({std::move(spec), {}});
+  for (PartSpec& spec : weight.codec->parts(weight.source->spec()))
+    job.parts.push_back({std::move(spec), {}});
   unit.codecs.push_back(std::move(job));
   return unit.codecs.back();
 }
 
 bool has_transposed(const CodecJob& job) {
-  return std::any_of(job.parts.begin(), job.parts.end(), [](const PartJob& part) { return part.spec.transposed; });
+  return std::any_of(job.parts.begin(), job.parts.end(),
+                     [](const PartJob& part) { return part.spec.transposed; });
 }
 
 // Bytes that one column of the transposed parts takes.
@@ -39,12 +41,15 @@ std::int64_t column_bytes(const Unit& unit) {
 }
 
 void split_into_panels(Unit unit, std::int64_t budget, std::vector<Unit>& units) {
-  unit.tile_rows = std::clamp<std::int64_t>(kTileElements / std::max<std::int64_t>(unit.width, 1), 1, std::max<std::int64_t>(unit.rows, 1));
+  unit.tile_rows = std::clamp<std::int64_t>(kTileElements / std::max<std::int64_t>(unit.width, 1), 1,
+                                            std::max<std::int64_t>(unit.rows, 1));
   unit.tiles = ceil_div(unit.rows, unit.tile_rows);
   const std::int64_t per_column = column_bytes(unit);
   // Half of the budget, so that the next tensor can start while this one is being written.
-  const std::int64_t columns = per_column == 0 ? unit.width : std::max<std::int64_t>(1, budget / 2 / per_column);
-  for (std::int64_t begin = 0; begin == 0 || begin < unit.width; begin += std::max<std::int64_t>(columns, 1)) {
+  const std::int64_t columns =
+      per_column == 0 ? unit.width : std::max<std::int64_t>(1, budget / 2 / per_column);
+  for (std::int64_t begin = 0; begin == 0 || begin < unit.width;
+       begin += std::max<std::int64_t>(columns, 1)) {
     Unit panel = unit;
     panel.panel_begin = begin;
     panel.panel_end = std::min(unit.width, begin + columns);

@@ -34,10 +34,10 @@ struct Layout {
   std::vector<std::string> notes;              // tensors that exceed a shard, shard size raised
 };
 
-// Places parts in the order of graph.weights (execution order), never splitting a tensor, starting a new shard when
-// `shard_bytes` would be exceeded; raises the shard size where more than kMaxShards would be needed. Tensors of 1 MiB
-// and more start at multiples of 64 KiB (memory mapping), others at multiples of 256 bytes.
-// Throws Error for a tensor above kMaxFileBytes.
+// Places parts in the order of graph.weights (execution order), never splitting a tensor, starting a new
+// shard when `shard_bytes` would be exceeded; raises the shard size where more than kMaxShards would be
+// needed. Tensors of 1 MiB and more start at multiples of 64 KiB (memory mapping), others at multiples of 256
+// bytes. Throws Error for a tensor above kMaxFileBytes.
 Layout lay_out(const Graph& graph, std::string onnx_name, std::int64_t shard_bytes);
 
 }  // namespace bantam

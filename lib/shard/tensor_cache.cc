@@ -9,7 +9,9 @@ namespace bantam {
 namespace {
 
 // The format knows no 4-bit types: such tensors travel as bytes.
-bool is_packed(DType dtype) { return info(dtype).bits == 4; }
+bool is_packed(DType dtype) {
+  return info(dtype).bits == 4;
+}
 
 Shape shape_of(const WeightPart& part) {
   Shape shape = part.shapes[0];
@@ -41,18 +43,21 @@ Json tensor_cache_index(const Graph& graph, const Layout& layout, const std::str
       const WeightPart& part = weight.parts[p];
       const PartPlace& place = layout.places[w][p];
       // A tied head and embedding are one record: the first name, the first shape.
-      shards[place.shard]["records"].push_back({{"name", graph.value(part.values[0]).name},
-                                                {"shape", shape_of(part)},
-                                                {"dtype", std::string(name(is_packed(part.stored) ? DType::kU8 : part.stored))},
-                                                {"format", "raw"},
-                                                {"nbytes", place.bytes},
-                                                {"byteOffset", place.offset}});
+      shards[place.shard]["records"].push_back(
+          {{"name", graph.value(part.values[0]).name},
+           {"shape", shape_of(part)},
+           {"dtype", std::string(name(is_packed(part.stored) ? DType::kU8 : part.stored))},
+           {"format", "raw"},
+           {"nbytes", place.bytes},
+           {"byteOffset", place.offset}});
       bytes += place.bytes;
       ++tensors;
     }
   }
-  const double bits = parameters == 0 ? 0.0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(parameters);
-  return {{"metadata", {{"ParamSize", tensors}, {"ParamBytes", static_cast<double>(bytes)}, {"BitsPerParam", bits}}},
+  const double bits =
+      parameters == 0 ? 0.0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(parameters);
+  return {{"metadata",
+           {{"ParamSize", tensors}, {"ParamBytes", static_cast<double>(bytes)}, {"BitsPerParam", bits}}},
           {"records", std::move(shards)}};
 }
 

@@ -24,7 +24,8 @@ struct Parsed {
     Options options;
     options.positional("SOURCE", source, "in");
     options.add("-o,--output DIR", output, "out", {.required = true});
-    options.add("--dtype LIST", dtypes, "types", {.choices = {{"fp32", ""}, {"fp16", ""}, {"q8", ""}, {"q4", ""}}});
+    options.add("--dtype LIST", dtypes, "types",
+                {.choices = {{"fp32", ""}, {"fp16", ""}, {"q8", ""}, {"q4", ""}}});
     options.add("--shard-size SIZE", shard, "size");
     options.add("-t,--threads N", threads, "threads", {.min = 1, .max = 256});
     options.add("--max-drop X", drop, "drop");
@@ -45,8 +46,8 @@ std::string complaint(std::initializer_list<std::string> arguments) {
 }
 
 TEST(Options, FillTheirTargets) {
-  const Parsed parsed({"--dtype", "fp16,q4", "in put", "-f", "--output=out", "--shard-size", "32MiB", "-t", "7",
-                       "--max-drop=0.01"});
+  const Parsed parsed({"--dtype", "fp16,q4", "in put", "-f", "--output=out", "--shard-size", "32MiB", "-t",
+                       "7", "--max-drop=0.01"});
   EXPECT_EQ(parsed.source, "in put");
   EXPECT_EQ(parsed.output, "out");
   EXPECT_EQ(parsed.dtypes, (std::vector<std::string>{"fp16", "q4"}));
@@ -65,7 +66,8 @@ TEST(Options, KeepDefaultsWhereNothingIsGiven) {
 }
 
 TEST(Options, CollectWhatIsRepeatedAsItIs) {
-  const Parsed parsed({"in", "--text", "one, two", "-o", "out", "--text=", "--text", "[a,b]", "--text=--force"});
+  const Parsed parsed(
+      {"in", "--text", "one, two", "-o", "out", "--text=", "--text", "[a,b]", "--text=--force"});
   EXPECT_EQ(parsed.texts.values, (std::vector<std::string>{"one, two", "", "[a,b]", "--force"}));
   EXPECT_FALSE(parsed.force);
 }
@@ -79,7 +81,8 @@ TEST(Options, TakeOddWordsLiterally) {
 }
 
 TEST(Options, NameTheUnknownOptionAndItsNearest) {
-  EXPECT_EQ(complaint({"in", "-o", "out", "--dtpe", "q8"}), "unknown option '--dtpe'; did you mean '--dtype'?");
+  EXPECT_EQ(complaint({"in", "-o", "out", "--dtpe", "q8"}),
+            "unknown option '--dtpe'; did you mean '--dtype'?");
   EXPECT_EQ(complaint({"in", "-o", "out", "--dtpe=q8"}), "unknown option '--dtpe'; did you mean '--dtype'?");
   EXPECT_EQ(complaint({"in", "-o", "out", "--zebra"}), "unknown option '--zebra'");
   EXPECT_EQ(complaint({"-z", "in"}), "unknown option '-z'; a file of that name is written ./-z");
@@ -91,7 +94,8 @@ TEST(Options, SayWhatIsWrongWithAValue) {
   EXPECT_EQ(complaint({"in", "-o", "out", "--dtype", "q8,"}),
             "--dtype: an empty word in a list; write it as A,B,C without spaces");
   EXPECT_EQ(complaint({"in", "-o", "out", "--threads", "0"}), "--threads: 0 is too small; the least is 1");
-  EXPECT_EQ(complaint({"in", "-o", "out", "--threads", "257"}), "--threads: 257 is too large; the most is 256");
+  EXPECT_EQ(complaint({"in", "-o", "out", "--threads", "257"}),
+            "--threads: 257 is too large; the most is 256");
   EXPECT_EQ(complaint({"in", "-o", "out", "--threads", "2x"}), "--threads: '2x' is not a whole number");
   EXPECT_EQ(complaint({"in", "-o", "out", "--threads", "99999999999"}),
             "--threads: '99999999999' is not a whole number");

@@ -23,7 +23,9 @@ TEST(Quote, LeavesPlainTextAsItIs) {
 TEST(Quote, EscapesWhatATerminalWouldObey) {
   EXPECT_EQ(quote("a\x1b[31m\n\x7f"), "\"a\\x1b[31m\\x0a\\x7f\"");
   EXPECT_EQ(quote(std::string_view("a\0b", 3)), "\"a\\x00b\"");
-  EXPECT_EQ(quote("\xc2\x9b" "31m"), "\"\\xc2\\x9b31m\"");  // CSI as one UTF-8 character
+  EXPECT_EQ(quote("\xc2\x9b"
+                  "31m"),
+            "\"\\xc2\\x9b31m\"");  // CSI as one UTF-8 character
   EXPECT_EQ(quote("\xc2\xa0"), "\"\xc2\xa0\"");
 }
 

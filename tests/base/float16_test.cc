@@ -64,7 +64,8 @@ TEST(ConvertKernels, AllLevelsGiveTheSameBits) {
       ASSERT_EQ(half[i], float_to_fp16(values[i])) << name(level) << " " << values[i];
       ASSERT_EQ(brain[i], float_to_bf16(values[i])) << name(level);
       ASSERT_EQ(std::bit_cast<std::uint32_t>(back[i]), std::bit_cast<std::uint32_t>(fp16_to_float(half[i])));
-      ASSERT_EQ(std::bit_cast<std::uint32_t>(brain_back[i]), std::bit_cast<std::uint32_t>(bf16_to_float(brain[i])));
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(brain_back[i]),
+                std::bit_cast<std::uint32_t>(bf16_to_float(brain[i])));
     }
     EXPECT_TRUE(std::isinf(kernels.max_abs(values.data(), count)));
     const std::vector<float> small = {1.0f, -3.5f, 2.0f};

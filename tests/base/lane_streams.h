@@ -9,8 +9,8 @@
 namespace bantam {
 
 // Random bytes for so many streams of different lengths, stream `empty` has none.
-inline std::vector<std::vector<std::byte>> random_streams(std::size_t streams, std::size_t empty, std::size_t growth,
-                                                          std::mt19937& random) {
+inline std::vector<std::vector<std::byte>> random_streams(std::size_t streams, std::size_t empty,
+                                                          std::size_t growth, std::mt19937& random) {
   std::vector<std::vector<std::byte>> data(streams);
   for (std::size_t i = 0; i < streams; ++i) {
     data[i].resize(i == empty ? 0 : 55 + growth * i * i);

@@ -9,15 +9,15 @@ TEST(Printable, LeavesTextAndEscapesWhatMovesTheCursor) {
   EXPECT_EQ(printable("größe 大小"), "größe 大小");
   EXPECT_EQ(printable("a\x1b[2Jb\nc\r\t"), "a\\x1b[2Jb\\x0ac\\x0d\\x09");
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a\\x00b");
-  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");                  // C1 control sequence introducer
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");                     // C1 control sequence introducer
   EXPECT_EQ(printable("a\u202Etxt.exe"), "a\\xe2\\x80\\xaetxt.exe");  // right-to-left override
 }
 
 TEST(Printable, EscapesBytesThatAreNotUtf8) {
   EXPECT_EQ(printable("\xff"), "\\xff");
-  EXPECT_EQ(printable("ab\xc3"), "ab\\xc3");                    // cut off
-  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");               // overlong
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");      // surrogate
+  EXPECT_EQ(printable("ab\xc3"), "ab\\xc3");                         // cut off
+  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");                    // overlong
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");           // surrogate
   EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // beyond U+10FFFF
 }
 

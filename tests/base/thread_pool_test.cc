@@ -52,7 +52,11 @@ TEST(ThreadPool, EndsWhereverItsHelpersAre) {
 TEST(ThreadPool, RethrowsTheFirstErrorAndWorksAfterwards) {
   ThreadPool pool(3);
   for (int job = 0; job < 100; ++job) {
-    EXPECT_THROW(pool.run(50, [](std::int64_t item, int) { if (item == 7) fail("item {}", item); }), Error);
+    EXPECT_THROW(pool.run(50,
+                          [](std::int64_t item, int) {
+                            if (item == 7) fail("item {}", item);
+                          }),
+                 Error);
     std::atomic<std::int64_t> sum{0};
     pool.run(50, [&](std::int64_t item, int) { sum += item; });
     EXPECT_EQ(sum.load(), 49 * 50 / 2);

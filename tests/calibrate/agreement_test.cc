@@ -63,7 +63,8 @@ TEST(Bootstrap, IsDeterministicAndCoversTheStandardError) {
   EXPECT_NEAR(interval.high, 0.8 + error, 0.003);
   const Interval again = bootstrap(1000, accuracy, {.resamples = 2000, .seed = 3});
   EXPECT_EQ(interval.low, again.low);
-  EXPECT_NE(bootstrap(1000, accuracy, {.resamples = 50, .seed = 4}).low, bootstrap(1000, accuracy, {.resamples = 50, .seed = 5}).low);
+  EXPECT_NE(bootstrap(1000, accuracy, {.resamples = 50, .seed = 4}).low,
+            bootstrap(1000, accuracy, {.resamples = 50, .seed = 5}).low);
 }
 
 TEST(Bootstrap, PairsCancelWhatBothFindHard) {

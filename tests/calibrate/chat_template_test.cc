@@ -25,7 +25,9 @@ std::string content_of(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-std::filesystem::path folder() { return std::filesystem::path(BANTAM_TESTDATA) / "chat"; }
+std::filesystem::path folder() {
+  return std::filesystem::path(BANTAM_TESTDATA) / "chat";
+}
 
 // The date's weekday and day of the year by the C library.
 std::tm time_of(const OrderedJson& now) {
@@ -54,11 +56,13 @@ TEST(ChatTemplate, RendersAsTransformersDoes) {
   for (const OrderedJson& entry : data["cases"]) {
     const std::string name = entry["template"];
     const ChatTemplate chat(content_of(folder() / (name + ".jinja")));
-    const ChatInputs inputs = {entry["messages"], entry["tools"], entry["variables"].dump(), time_of(data["now"])};
+    const ChatInputs inputs = {entry["messages"], entry["tools"], entry["variables"].dump(),
+                               time_of(data["now"])};
     SCOPED_TRACE(name + " " + inputs.messages.substr(0, 300));
     try {
       const std::string text = chat.render(inputs);
-      EXPECT_TRUE(entry.contains("text")) << "the template should have raised: " << entry["error"] << "\n" << text;
+      EXPECT_TRUE(entry.contains("text")) << "the template should have raised: " << entry["error"] << "\n"
+                                          << text;
       if (entry.contains("text")) {
         EXPECT_EQ(text, entry["text"].get<std::string>());
       }
@@ -82,18 +86,22 @@ TEST(ChatTemplate, StopsOneThatDoesNotEnd) {
   const std::string end = "{% endfor %}";
   EXPECT_EQ(refusal("a\n" + loop + loop + loop + "{% set x = i %}" + end + end + end),
             "line 2: the template does not end: it was stopped after 4 million steps");
-  for (const std::string body : {"{% set ns.x = ns.x ~ ns.x %}", "{% set ns.x = ns.x + ns.x %}", "{% set ns.x = ns.x * 1000 %}",
-                                 "{% set ns.x = ns.x | replace('a', ns.x) %}", "{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}",
-                                 "{% set ns.x = ns.x.join([ns.x, ns.x, ns.x]) %}", "{% set ns.x = ns.x | tojson | tojson %}",
-                                 "{% set ns.x = ns.x.replace('a', ns.x) %}", "{% set ns.x = ('a\n' ~ ns.x) | indent(999999) %}",
-                                 "{% set ns.x = '%999999s' | format(ns.x) %}"}) {
+  for (const std::string body :
+       {"{% set ns.x = ns.x ~ ns.x %}", "{% set ns.x = ns.x + ns.x %}", "{% set ns.x = ns.x * 1000 %}",
+        "{% set ns.x = ns.x | replace('a', ns.x) %}", "{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}",
+        "{% set ns.x = ns.x.join([ns.x, ns.x, ns.x]) %}", "{% set ns.x = ns.x | tojson | tojson %}",
+        "{% set ns.x = ns.x.replace('a', ns.x) %}", "{% set ns.x = ('a\n' ~ ns.x) | indent(999999) %}",
+        "{% set ns.x = '%999999s' | format(ns.x) %}"}) {
     const std::string message = refusal("{% set ns = namespace(x='aa') %}" + loop + body + end);
     EXPECT_TRUE(message.find("does not end") != std::string::npos) << body << ": " << message;
   }
   // A list that the engine makes late, and all at once.
-  const std::string late = refusal("{% set ns = namespace(x=[1]) %}" + loop + "{% set ns.x = ns.x + ns.x %}" + end);
-  EXPECT_TRUE(late == "it needs more than 512 MiB of memory" || late == "it does not end within 20 s") << late;
-  EXPECT_NE(refusal("{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}").find("recursion"), std::string::npos);
+  const std::string late =
+      refusal("{% set ns = namespace(x=[1]) %}" + loop + "{% set ns.x = ns.x + ns.x %}" + end);
+  EXPECT_TRUE(late == "it needs more than 512 MiB of memory" || late == "it does not end within 20 s")
+      << late;
+  EXPECT_NE(refusal("{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}").find("recursion"),
+            std::string::npos);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
 }
 

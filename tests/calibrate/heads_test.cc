@@ -23,8 +23,8 @@ HeadSet chosen(const std::vector<HeadStep>& steps) {
   return set;
 }
 
-// A model whose loss is the sum of what its heads are worth, but heads (0, 0) and (0, 1) do the same work: the second of
-// them to leave costs 100.
+// A model whose loss is the sum of what its heads are worth, but heads (0, 0) and (0, 1) do the same work:
+// the second of them to leave costs 100.
 std::vector<double> losses(const std::vector<HeadSet>& candidates) {
   std::vector<double> result;
   for (const HeadSet& off : candidates) {
@@ -53,7 +53,8 @@ TEST(ChooseHeads, LeavesEveryLayerOneHead) {
 TEST(ChooseHeads, TakesAsManyOfEachLayerWhereCachesMustBeUniform) {
   const auto steps = choose_heads(layers({4, 4, 4}), {.fraction = 0.5, .uniform = true}, losses);
   ASSERT_EQ(steps.size(), 6u);
-  for (std::int64_t layer = 0; layer < 3; ++layer) EXPECT_EQ(std::ranges::count(steps, layer, &HeadStep::layer), 2);
+  for (std::int64_t layer = 0; layer < 3; ++layer)
+    EXPECT_EQ(std::ranges::count(steps, layer, &HeadStep::layer), 2);
 }
 
 TEST(ChooseHeads, SaysWhichFractionsAreOutOfReach) {
@@ -65,7 +66,8 @@ TEST(ChooseHeads, SaysWhichFractionsAreOutOfReach) {
     }
     return "";
   };
-  EXPECT_NE(message(0.1, false).find("smallest fraction that removes one is 0.125"), std::string::npos) << message(0.1, false);
+  EXPECT_NE(message(0.1, false).find("smallest fraction that removes one is 0.125"), std::string::npos)
+      << message(0.1, false);
   EXPECT_NE(message(0.9, false).find("at most 2"), std::string::npos) << message(0.9, false);
   EXPECT_NE(message(0.2, true).find("is none"), std::string::npos) << message(0.2, true);
 }
@@ -80,7 +82,8 @@ TEST(OutputDivergence, IsKlOfLogitsAndRelativeErrorOfStates) {
   // softmax(1, 2) against softmax(2, 1): (2 s - 1) with s = 1 / (1 + 1/e); the second row agrees.
   const double s = 1 / (1 + std::exp(-1.0));
   EXPECT_NEAR(output_divergence(tensors("logits", p), tensors("logits", q)), (2 * s - 1) / 2, 1e-12);
-  EXPECT_NEAR(output_divergence(tensors("last_hidden_state", p), tensors("last_hidden_state", q)), 2.0 / 5, 1e-12);
+  EXPECT_NEAR(output_divergence(tensors("last_hidden_state", p), tensors("last_hidden_state", q)), 2.0 / 5,
+              1e-12);
 }
 
 TEST(RefitHeads, FindsTheLinearPartOfWhatLeaves) {

@@ -1,5 +1,5 @@
-// Pickers of ranges: entropy and percentile against onnxruntime's Python on the same histograms (testdata/ranges), least
-// error against trying.
+// Pickers of ranges: entropy and percentile against onnxruntime's Python on the same histograms
+// (testdata/ranges), least error against trying.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -32,7 +32,8 @@ std::vector<Case> cases() {
     made.histogram.counts = entry["counts"].get<std::vector<double>>();
     const double largest = entry["largest"], bins = static_cast<double>(made.histogram.counts.size());
     for (std::size_t i = 0; i <= made.histogram.counts.size(); ++i) {
-      made.histogram.edges.push_back(static_cast<float>(-largest + 2 * largest * static_cast<double>(i) / bins));
+      made.histogram.edges.push_back(
+          static_cast<float>(-largest + 2 * largest * static_cast<double>(i) / bins));
     }
     made.histogram.low = entry["low"];
     made.histogram.high = entry["high"];
@@ -51,7 +52,8 @@ TEST(EntropyRange, IsOnnxruntimes) {
     const auto same = [&](const Range& theirs) {
       return std::abs(range.low - theirs.low) < 1e-4f && std::abs(range.high - theirs.high) < 1e-4f;
     };
-    EXPECT_TRUE(std::ranges::any_of(test.entropy, same)) << test.name << ": " << range.low << " to " << range.high;
+    EXPECT_TRUE(std::ranges::any_of(test.entropy, same))
+        << test.name << ": " << range.low << " to " << range.high;
   }
 }
 
@@ -108,7 +110,8 @@ std::vector<float> with_outliers() {
 TEST(LeastErrorRange, KnowsTheErrorOfEveryRange) {
   const std::vector<float> values = with_outliers();
   const SiteStatistics site = seen(values);
-  for (const Range range : {Range{-45, 60}, Range{-4, 4}, Range{-3, 60}, Range{-1, 0.5f}, Range{-45, 0}, Range{-9, 11}}) {
+  for (const Range range :
+       {Range{-45, 60}, Range{-4, 4}, Range{-3, 60}, Range{-1, 0.5f}, Range{-45, 0}, Range{-9, 11}}) {
     const double expected = true_error(values, range, false);
     EXPECT_NEAR(range_error(site.histogram, range, site.low, site.high), expected, 0.02 * expected);
   }
@@ -121,7 +124,8 @@ TEST(LeastErrorRange, IsBestOfAGrid) {
   const double error = true_error(values, range, false);
   EXPECT_LT(error, 0.8 * true_error(values, min_max_range(site), false));
   for (float low = -45; low < -1; low *= 0.8f) {
-    for (float high = 60; high > 1; high *= 0.8f) EXPECT_LT(error, 1.03 * true_error(values, {low, high}, false));
+    for (float high = 60; high > 1; high *= 0.8f)
+      EXPECT_LT(error, 1.03 * true_error(values, {low, high}, false));
   }
 }
 
@@ -137,7 +141,8 @@ TEST(OutputErrorRange, KeepsOutliersOfChannelsThatCount) {
 
 TEST(RangePickers, AlwaysHoldZeroAndStayWithinWhatWasSeen) {
   Random random(5);
-  for (const auto& [scale, shift] : {std::pair{1.0f, 0.0f}, {0.001f, 3.0f}, {20.0f, -90.0f}, {0.0f, 0.0f}, {0.0f, 2.0f}, {1e-9f, 0.0f}}) {
+  for (const auto& [scale, shift] :
+       {std::pair{1.0f, 0.0f}, {0.001f, 3.0f}, {20.0f, -90.0f}, {0.0f, 0.0f}, {0.0f, 2.0f}, {1e-9f, 0.0f}}) {
     std::vector<float> values;
     for (int i = 0; i < 4000; ++i) values.push_back(normal(random) * scale + shift);
     const SiteStatistics site = seen(values);
@@ -155,7 +160,8 @@ TEST(RangePickers, AlwaysHoldZeroAndStayWithinWhatWasSeen) {
 }
 
 TEST(RangePickers, AreFoundByName) {
-  for (const RangePicker& picker : range_pickers()) EXPECT_EQ(find_range_picker(picker.name).name, picker.name);
+  for (const RangePicker& picker : range_pickers())
+    EXPECT_EQ(find_range_picker(picker.name).name, picker.name);
   EXPECT_EQ(find_range_picker("").name, range_pickers().front().name);
   EXPECT_THROW(find_range_picker("best"), Error);
 }

@@ -62,7 +62,8 @@ class StatisticsFiles : public testing::Test {
     StagedFile file(path, true);
     StatisticsWriter writer(file.file());
     std::vector<SiteStatistics> sites;
-    for (std::size_t i = 0; i < info.sites.size(); ++i) sites.push_back(some_site(info.sites[i].width, seed + i));
+    for (std::size_t i = 0; i < info.sites.size(); ++i)
+      sites.push_back(some_site(info.sites[i].width, seed + i));
     for (std::size_t i = 0; i < sites.size(); ++i) writer.products(i, sites[i].products);
     for (std::size_t i = 0; i < sites.size(); ++i) writer.channels(i, sites[i]);
     writer.finish(info);
@@ -128,7 +129,8 @@ TEST_F(StatisticsFiles, MergeToTheSameBytesInAnyOrder) {
   const StatisticsFile merged = StatisticsFile::open(directory_ / "abc");
   ASSERT_EQ(merged.info().data.size(), 2u);
   EXPECT_EQ(merged.info().data[0].digest, "d0");
-  EXPECT_EQ(merged.info().data[1].blocks, (std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 1}, {2, 3}}));
+  EXPECT_EQ(merged.info().data[1].blocks,
+            (std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 1}, {2, 3}}));
   EXPECT_EQ(merged.rows(0), 30);
   EXPECT_EQ(merged.high(0), 9 * 0.25f);
 }
@@ -146,7 +148,9 @@ TEST_F(StatisticsFiles, RefuseToCountABlockTwice) {
   StatisticsInfo second = some_info();
   second.data[0].blocks = {{0, 4}};
   const fs::path b = write("b", second, 2);
-  EXPECT_EQ(failure([&] { merge("ab", {a, b}); }),
+  EXPECT_EQ(failure([&] {
+              merge("ab", {a, b});
+            }),
             b.string() + ": block 0 of \"a.tsv\" is in both; what overlaps cannot be merged");
 }
 
@@ -156,7 +160,9 @@ TEST_F(StatisticsFiles, RefuseOtherModelsAndOtherKinds) {
   other.data[0].blocks = {{1, 2}};
   other.fingerprint = "beef";
   const fs::path b = write("b", other, 2);
-  EXPECT_EQ(failure([&] { merge("ab", {a, b}); }),
+  EXPECT_EQ(failure([&] {
+              merge("ab", {a, b});
+            }),
             b.string() + ": was made for another checkpoint (or another task of it) than " + a.string());
 }
 
@@ -169,7 +175,8 @@ TEST_F(StatisticsFiles, RefuseWhatIsNoneOrOfAnotherVersion) {
   content[8] = 2;
   put(path, content);
   EXPECT_EQ(failure([&] { StatisticsFile::open(path); }),
-            path.string() + ": is of version 2 of the format; this bantam reads version 1: run bantam calibrate again");
+            path.string() +
+                ": is of version 2 of the format; this bantam reads version 1: run bantam calibrate again");
 }
 
 TEST_F(StatisticsFiles, RefuseEveryCut) {

@@ -1,4 +1,5 @@
-// Exact sums, histograms, and what the collector makes of rows: against sums in long double, spelled out here.
+// Exact sums, histograms, and what the collector makes of rows: against sums in long double, spelled out
+// here.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,7 +35,8 @@ TEST(ChannelSums, AddUpToTheSameBitsInAnyOrder) {
   EXPECT_TRUE(std::ranges::equal(forward.words(), right.words()));
   long double sum = 0;
   for (const double value : values) sum += value;
-  EXPECT_NEAR(forward.at(0), static_cast<double>(sum), 1e-12 * std::abs(static_cast<double>(sum)) + 200 * 0x1p-48);
+  EXPECT_NEAR(forward.at(0), static_cast<double>(sum),
+              1e-12 * std::abs(static_cast<double>(sum)) + 200 * 0x1p-48);
 }
 
 TEST(ChannelSums, HoldNegativeSums) {
@@ -194,7 +196,8 @@ TEST(Collector, CountsWhatTheMaskLeaves) {
     EXPECT_EQ(seen.absmax[i], absmax[i]);
     EXPECT_NEAR(seen.sums.at(static_cast<std::int64_t>(i)), sum[i], 1e-9);
     EXPECT_NEAR(seen.squares.at(static_cast<std::int64_t>(i)), product[i * 5 + i], 1e-8);
-    for (std::size_t j = 0; j < 5; ++j) EXPECT_NEAR(hessian[i * 5 + j], product[i * 5 + j], 1e-2) << i << " " << j;
+    for (std::size_t j = 0; j < 5; ++j)
+      EXPECT_NEAR(hessian[i * 5 + j], product[i * 5 + j], 1e-2) << i << " " << j;
   }
 }
 

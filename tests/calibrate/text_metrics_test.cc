@@ -1,5 +1,5 @@
-// ROUGE, BLEU and the figures of predicted tokens against what rouge-score, NLTK, sacrebleu and numpy said of the same
-// texts: tests/oracle/make_text_metric_cases.py.
+// ROUGE, BLEU and the figures of predicted tokens against what rouge-score, NLTK, sacrebleu and numpy said of
+// the same texts: tests/oracle/make_text_metric_cases.py.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -23,7 +23,8 @@ Json recorded(const char* name) {
 TEST(Porter, StemsAsNltkDoes) {
   const Json cases = recorded("porter");
   EXPECT_GT(cases.size(), 700u);
-  for (const Json& one : cases) EXPECT_EQ(porter_stem(one[0].get<std::string>()), one[1].get<std::string>()) << one[0];
+  for (const Json& one : cases)
+    EXPECT_EQ(porter_stem(one[0].get<std::string>()), one[1].get<std::string>()) << one[0];
 }
 
 #if BANTAM_HAS_TOKENIZERS  // lower case beyond ASCII
@@ -71,7 +72,8 @@ TEST(TokenAgreement, EqualsNumpyOverWindows) {
     std::int64_t tokens = 0;
     for (const Json& window : one["windows"]) {
       for (std::size_t i = 0; i < window[2].size(); ++i, ++tokens) {
-        collector.add(window[0][i].get<std::vector<float>>(), window[1][i].get<std::vector<float>>(), window[2][i]);
+        collector.add(window[0][i].get<std::vector<float>>(), window[1][i].get<std::vector<float>>(),
+                      window[2][i]);
       }
       collector.end_window();
     }

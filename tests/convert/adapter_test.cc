@@ -17,7 +17,9 @@ using namespace test;
 struct Matrix {
   std::int64_t rows = 0, columns = 0;
   std::vector<float> values;
-  double at(std::int64_t r, std::int64_t c) const { return values[static_cast<std::size_t>(r * columns + c)]; }
+  double at(std::int64_t r, std::int64_t c) const {
+    return values[static_cast<std::size_t>(r * columns + c)];
+  }
 };
 
 Matrix random_matrix(std::int64_t rows, std::int64_t columns, unsigned seed) {
@@ -28,7 +30,9 @@ Matrix random_matrix(std::int64_t rows, std::int64_t columns, unsigned seed) {
   return matrix;
 }
 
-TensorSourcePtr source_of(const Matrix& matrix) { return make_memory_source("w", {matrix.rows, matrix.columns}, matrix.values); }
+TensorSourcePtr source_of(const Matrix& matrix) {
+  return make_memory_source("w", {matrix.rows, matrix.columns}, matrix.values);
+}
 
 // W + scaling * B A in double, W [out, in].
 std::vector<double> merged(const Matrix& w, const Matrix& a, const Matrix& b, double scaling) {
@@ -46,34 +50,42 @@ std::vector<double> merged(const Matrix& w, const Matrix& a, const Matrix& b, do
 Matrix transposed(const Matrix& matrix) {
   Matrix result{matrix.columns, matrix.rows, std::vector<float>(matrix.values.size())};
   for (std::int64_t r = 0; r < matrix.rows; ++r) {
-    for (std::int64_t c = 0; c < matrix.columns; ++c) result.values[static_cast<std::size_t>(c * matrix.rows + r)] = static_cast<float>(matrix.at(r, c));
+    for (std::int64_t c = 0; c < matrix.columns; ++c)
+      result.values[static_cast<std::size_t>(c * matrix.rows + r)] = static_cast<float>(matrix.at(r, c));
   }
   return result;
 }
 
-// The definition in double, for both layouts, with and without magnitudes; odd sizes; any split into rows is the same.
+// The definition in double, for both layouts, with and without magnitudes; odd sizes; any split into rows is
+// the same.
 TEST(MergedSource, EqualsTheDefinition) {
-  for (const auto& [out, in, rank] : {std::tuple(5, 7, 1), {33, 70, 3}, {64, 129, 8}, {1, 1, 2}, {9, 600, 17}}) {
-    const Matrix w = random_matrix(out, in, 1), a = random_matrix(rank, in, 2), b = random_matrix(out, rank, 3);
+  for (const auto& [out, in, rank] :
+       {std::tuple(5, 7, 1), {33, 70, 3}, {64, 129, 8}, {1, 1, 2}, {9, 600, 17}}) {
+    const Matrix w = random_matrix(out, in, 1), a = random_matrix(rank, in, 2),
+                 b = random_matrix(out, rank, 3);
     const Matrix magnitude = random_matrix(1, out, 4);
     for (const bool dora : {false, true}) {
       std::vector<double> expected = merged(w, a, b, 0.75);
       for (std::int64_t o = 0; dora && o < out; ++o) {
         double norm = 0;
-        for (std::int64_t i = 0; i < in; ++i) norm += std::pow(expected[static_cast<std::size_t>(o * in + i)], 2);
-        for (std::int64_t i = 0; i < in; ++i) expected[static_cast<std::size_t>(o * in + i)] *= magnitude.at(0, o) / std::sqrt(norm);
+        for (std::int64_t i = 0; i < in; ++i)
+          norm += std::pow(expected[static_cast<std::size_t>(o * in + i)], 2);
+        for (std::int64_t i = 0; i < in; ++i)
+          expected[static_cast<std::size_t>(o * in + i)] *= magnitude.at(0, o) / std::sqrt(norm);
       }
       for (const LoraLayout layout : {LoraLayout::kLinear, LoraLayout::kTransposed}) {
         const bool linear = layout == LoraLayout::kLinear;
         LoraUpdate update{layout, source_of(a), source_of(b), nullptr, 0.75};
         if (dora) update.magnitude = make_memory_source("m", {out}, magnitude.values);
-        const auto source = make_merged_source(source_of(linear ? w : transposed(w)), update, std::make_shared<LoraFactorCache>());
+        const auto source = make_merged_source(source_of(linear ? w : transposed(w)), update,
+                                               std::make_shared<LoraFactorCache>());
         const std::vector<float> whole = read_all_as_float(*source);
         for (std::int64_t o = 0; o < out; ++o) {
           for (std::int64_t i = 0; i < in; ++i) {
             const double value = expected[static_cast<std::size_t>(o * in + i)];
             const float actual = whole[static_cast<std::size_t>(linear ? o * in + i : i * out + o)];
-            ASSERT_NEAR(actual, value, 1e-5 * std::max(1.0, std::abs(value))) << out << " " << in << " " << dora << " " << linear;
+            ASSERT_NEAR(actual, value, 1e-5 * std::max(1.0, std::abs(value)))
+                << out << " " << in << " " << dora << " " << linear;
           }
         }
         std::vector<float> row(static_cast<std::size_t>(source->spec().width()));
@@ -92,7 +104,8 @@ TEST(LoraKernels, GiveTheSameBitsOnEveryLevel) {
   std::vector<std::vector<float>> results;
   for (const Isa level : available_isas()) {
     std::vector<float> result = rows.values;
-    lora_kernels(level).add_low_rank({result.data(), left.values.data(), right.values.data(), 7, 5, 75, 0.3f});
+    lora_kernels(level).add_low_rank(
+        {result.data(), left.values.data(), right.values.data(), 7, 5, 75, 0.3f});
     results.push_back(std::move(result));
   }
   for (const auto& result : results) EXPECT_EQ(result, results.front());
@@ -105,11 +118,12 @@ class AdapterFolders : public ::testing::Test {
  protected:
   void write_base(const nlohmann::json& config = {{"model_type", "bert"}, {"vocab_size", 5}}) {
     base_.write("config.json", config.dump());
-    base_.write("model.safetensors", safetensors_of({{"bert.x.query.weight", {3, 2}, {1, 2, 3, 4, 5, 6}},
-                                                     {"bert.x.query.bias", {3}, {1, 2, 3}},
-                                                     {"bert.h.c_proj.weight", {2, 3}, {1, 2, 3, 4, 5, 6}},
-                                                     {"bert.square.c_proj.weight", {2, 2}, {1, 2, 3, 4}},
-                                                     {"bert.words.weight", {5, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}}));
+    base_.write("model.safetensors",
+                safetensors_of({{"bert.x.query.weight", {3, 2}, {1, 2, 3, 4, 5, 6}},
+                                {"bert.x.query.bias", {3}, {1, 2, 3}},
+                                {"bert.h.c_proj.weight", {2, 3}, {1, 2, 3, 4, 5, 6}},
+                                {"bert.square.c_proj.weight", {2, 2}, {1, 2, 3, 4}},
+                                {"bert.words.weight", {5, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}}));
   }
   void SetUp() override { write_base(); }
 
@@ -127,7 +141,9 @@ class AdapterFolders : public ::testing::Test {
     merge_adapter(checkpoint, adapter_.string());
     return checkpoint;
   }
-  std::vector<float> values(std::string_view name) const { return read_all_as_float(*open().tensors.find(name)->second); }
+  std::vector<float> values(std::string_view name) const {
+    return read_all_as_float(*open().tensors.find(name)->second);
+  }
 
   void expect_refused(std::initializer_list<std::string_view> parts) const {
     const std::string message = error_of([&] { open(); });
@@ -143,8 +159,10 @@ class AdapterFolders : public ::testing::Test {
 TEST_F(AdapterFolders, MergesAndLeavesTheRestAlone) {
   write_adapter(update_, {{"task_type", "SEQ_CLS"}, {"base_model_name_or_path", "org/base"}});
   const Checkpoint checkpoint = open();
-  EXPECT_EQ(read_all_as_float(*checkpoint.tensors.at("bert.x.query.weight")), (std::vector<float>{3, 22, 7, 44, 11, 66}));
-  EXPECT_EQ(checkpoint.tensors.at("bert.x.query.weight")->spec(), (TensorSpec{"bert.x.query.weight", DType::kF32, {3, 2}}));
+  EXPECT_EQ(read_all_as_float(*checkpoint.tensors.at("bert.x.query.weight")),
+            (std::vector<float>{3, 22, 7, 44, 11, 66}));
+  EXPECT_EQ(checkpoint.tensors.at("bert.x.query.weight")->spec(),
+            (TensorSpec{"bert.x.query.weight", DType::kF32, {3, 2}}));
   EXPECT_EQ(read_all_as_float(*checkpoint.tensors.at("bert.x.query.bias")), (std::vector<float>{1, 2, 3}));
   ASSERT_TRUE(checkpoint.adapter);
   EXPECT_EQ(checkpoint.adapter->changed, 1);
@@ -175,7 +193,9 @@ TEST_F(AdapterFolders, ScalesByAlphaAndRank) {
   };
   EXPECT_FLOAT_EQ(first({{"r", 2}, {"lora_alpha", 6}}), 3);
   EXPECT_FLOAT_EQ(first({{"r", 2}, {"lora_alpha", 6}, {"use_rslora", true}}), 6 / std::sqrt(2.0f));
-  EXPECT_FLOAT_EQ(first({{"r", 8}, {"rank_pattern", {{"query", 2}}}, {"alpha_pattern", {{"x.query", 5}, {"key", 1}}}}), 2.5f);
+  EXPECT_FLOAT_EQ(
+      first({{"r", 8}, {"rank_pattern", {{"query", 2}}}, {"alpha_pattern", {{"x.query", 5}, {"key", 1}}}}),
+      2.5f);
   EXPECT_FLOAT_EQ(first({{"r", 8}, {"lora_alpha", 6}, {"rank_pattern", {{"^bert\\.[xy]\\.query$", 2}}}}), 3);
   write_adapter(rank2, {{"r", 2}, {"alpha_pattern", {{"query", 5}, {"x.query", 6}}}});
   expect_refused({"alpha_pattern", "both match bert.x.query", "5", "6"});
@@ -199,8 +219,10 @@ TEST_F(AdapterFolders, RefusesAnotherRankOrShape) {
 }
 
 TEST_F(AdapterFolders, TransposesTheLayersOfGpt2AndNoOthers) {
-  const std::vector<FloatTensor> wide = {{"bert.h.c_proj.lora_A.weight", {1, 2}, {1, 10}}, {"bert.h.c_proj.lora_B.weight", {3, 1}, {1, 2, 3}}};
-  const std::vector<FloatTensor> square = {{"bert.square.c_proj.lora_A.weight", {1, 2}, {1, 10}}, {"bert.square.c_proj.lora_B.weight", {2, 1}, {1, 2}}};
+  const std::vector<FloatTensor> wide = {{"bert.h.c_proj.lora_A.weight", {1, 2}, {1, 10}},
+                                         {"bert.h.c_proj.lora_B.weight", {3, 1}, {1, 2, 3}}};
+  const std::vector<FloatTensor> square = {{"bert.square.c_proj.lora_A.weight", {1, 2}, {1, 10}},
+                                           {"bert.square.c_proj.lora_B.weight", {2, 1}, {1, 2}}};
   write_adapter(wide);
   expect_refused({"bert.h.c_proj", "[3, 2]", "[2, 3]"});
   write_adapter(square, {{"fan_in_fan_out", true}});  // PEFT ignores it for linear layers
@@ -214,7 +236,8 @@ TEST_F(AdapterFolders, TransposesTheLayersOfGpt2AndNoOthers) {
 }
 
 TEST_F(AdapterFolders, RefusesTensorsThatMatchNothing) {
-  const auto with = [&](std::string name, std::vector<std::int64_t> shape = {2}, const nlohmann::json& changes = {}) {
+  const auto with = [&](std::string name, std::vector<std::int64_t> shape = {2},
+                        const nlohmann::json& changes = {}) {
     std::vector<FloatTensor> tensors = update_;
     std::size_t count = 1;
     for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
@@ -243,7 +266,8 @@ TEST_F(AdapterFolders, RefusesTensorsThatMatchNothing) {
   expect_refused({"bert.words.weight", "[6, 2]", "[5, 2]", "resized"});
   write_adapter({});
   expect_refused({"no tensor that would change"});
-  adapter_.write("adapter_model.safetensors", safetensors_of({{"bert.x.query.lora_A.weight", {1, 2}, {1, 2}}}));
+  adapter_.write("adapter_model.safetensors",
+                 safetensors_of({{"bert.x.query.lora_A.weight", {1, 2}, {1, 2}}}));
   expect_refused({"does not begin with \"base_model.model.\""});
 }
 
@@ -277,8 +301,13 @@ TEST_F(AdapterFolders, RefusesOtherMethodsByTheirKeys) {
     expect_refused({"adapter_config.json", key});
   }
   // Words that change nothing, and empty ones that are not known.
-  write_adapter(update_, {{"init_lora_weights", "gaussian"}, {"lora_dropout", 0.1}, {"peft_version", "9"}, {"inference_mode", false},
-                          {"target_modules", "all-linear"}, {"a_key_of_the_future", nullptr}, {"another", nlohmann::json::object()}});
+  write_adapter(update_, {{"init_lora_weights", "gaussian"},
+                          {"lora_dropout", 0.1},
+                          {"peft_version", "9"},
+                          {"inference_mode", false},
+                          {"target_modules", "all-linear"},
+                          {"a_key_of_the_future", nullptr},
+                          {"another", nlohmann::json::object()}});
   EXPECT_EQ(values("bert.x.query.weight")[0], 3);
 }
 
@@ -298,10 +327,12 @@ TEST_F(AdapterFolders, TakesWholeModulesAndBiases) {
                                       {"classifier.modules_to_save.weight", {3, 2}, {1, 2, 3, 4, 5, 6}},
                                       {"classifier.bias", {3}, {1, 2, 3}}};
   tensors.insert(tensors.end(), update_.begin(), update_.end());
-  write_adapter(tensors, {{"modules_to_save", {"classifier", "score"}}, {"bias", "lora_only"}, {"lora_bias", true}});
+  write_adapter(tensors,
+                {{"modules_to_save", {"classifier", "score"}}, {"bias", "lora_only"}, {"lora_bias", true}});
   const Checkpoint checkpoint = open();
   EXPECT_EQ(read_all_as_float(*checkpoint.tensors.at("bert.x.query.bias")), (std::vector<float>{9, 10, 11}));
-  EXPECT_EQ(read_all_as_float(*checkpoint.tensors.at("classifier.weight")), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(read_all_as_float(*checkpoint.tensors.at("classifier.weight")),
+            (std::vector<float>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(checkpoint.adapter->added, 2);
   EXPECT_EQ(checkpoint.adapter->changed, 2);
   EXPECT_EQ(checkpoint.config.json().at("id2label").size(), 3U);  // nobody else says how many
@@ -309,16 +340,19 @@ TEST_F(AdapterFolders, TakesWholeModulesAndBiases) {
 }
 
 TEST_F(AdapterFolders, AHeadThatWasTiedBecomesAWeightOfItsOwn) {
-  write_adapter({{"lm_head.weight", {5, 2}, std::vector<float>(10, 1.0f)}}, {{"modules_to_save", {"lm_head"}}});
+  write_adapter({{"lm_head.weight", {5, 2}, std::vector<float>(10, 1.0f)}},
+                {{"modules_to_save", {"lm_head"}}});
   const Checkpoint checkpoint = open();
   EXPECT_EQ(checkpoint.config.json().at("tie_word_embeddings"), false);
   EXPECT_TRUE(has_parts(checkpoint.notes.at(0), {"lm_head.weight", "two weights"}));
-  write_adapter({{"lm_head.lora_A.weight", {1, 2}, {1, 2}}, {"lm_head.lora_B.weight", {5, 1}, {1, 2, 3, 4, 5}}});
+  write_adapter(
+      {{"lm_head.lora_A.weight", {1, 2}, {1, 2}}, {"lm_head.lora_B.weight", {5, 1}, {1, 2, 3, 4, 5}}});
   expect_refused({"lm_head", "the base holds no", "ties"});
 }
 
 TEST_F(AdapterFolders, ReplacesTrainedTokens) {
-  const std::vector<FloatTensor> tensors = {{"bert.words.token_adapter.trainable_tokens_delta", {2, 2}, {-1, -2, -3, -4}}};
+  const std::vector<FloatTensor> tensors = {
+      {"bert.words.token_adapter.trainable_tokens_delta", {2, 2}, {-1, -2, -3, -4}}};
   const std::vector<float> expected = {0, 1, -3, -4, 4, 5, 6, 7, -1, -2};
   write_adapter(tensors, {{"trainable_token_indices", {{"words", {4, 1}}}}});
   EXPECT_EQ(values("bert.words.weight"), expected);

@@ -34,9 +34,9 @@ TEST(Tasks, AreNamedAsInTransformersAndFoundByNameAndAlias) {
     EXPECT_EQ(parse_task(info.name), info.task);
     names.insert(info.name);
   }
-  EXPECT_EQ(names, (std::set<std::string_view>{"feature-extraction", "fill-mask", "question-answering",
-                                               "text-classification", "text-generation",
-                                               "token-classification"}));
+  EXPECT_EQ(names,
+            (std::set<std::string_view>{"feature-extraction", "fill-mask", "question-answering",
+                                        "text-classification", "text-generation", "token-classification"}));
   EXPECT_EQ(parse_task("ner"), Task::kTokenClassification);
   EXPECT_EQ(parse_task("sentiment-analysis"), Task::kTextClassification);
   try {
@@ -66,9 +66,11 @@ TEST(TaskOf, TakesDecodersForTextGenerationAlsoWithoutAClass) {
   EXPECT_EQ(task_of_class("gpt_neox", "GPTNeoXForCausalLM"), Task::kTextGeneration);
   EXPECT_EQ(task_of_class("gpt2", "GPT2LMHeadModel"), Task::kTextGeneration);
   for (const char* other : {"Gemma3ForConditionalGeneration", "Gemma3nForCausalLM", "GemmaForCausalLM"}) {
-    EXPECT_TRUE(has_parts(error_of([&] { task_of_class("gemma3_text", other); }), {other, "is not a class of"}));
+    EXPECT_TRUE(
+        has_parts(error_of([&] { task_of_class("gemma3_text", other); }), {other, "is not a class of"}));
   }
-  EXPECT_EQ(task_of(checkpoint_of("/x", {{"model_type", "llama"}}, {"lm_head.weight"})), Task::kTextGeneration);
+  EXPECT_EQ(task_of(checkpoint_of("/x", {{"model_type", "llama"}}, {"lm_head.weight"})),
+            Task::kTextGeneration);
   EXPECT_TRUE(has_parts(error_of([] { task_of_class("llama", "LlamaForSequenceClassification"); }),
                         {"known: LlamaForCausalLM (text-generation)"}));
 }
@@ -141,9 +143,12 @@ TEST(TaskOf, IsTheTaskThatEveryFixtureIsNamedAfter) {
 }
 
 TEST(BuildModel, RefusesModelTypesThatItDoesNotKnow) {
-  EXPECT_TRUE(has_parts(error_of([] { build_model(checkpoint_of("/x", {{"model_type", "mamba\x1b"}}), {}); }),
+  EXPECT_TRUE(has_parts(error_of([] {
+                          build_model(checkpoint_of("/x", {{"model_type", "mamba\x1b"}}), {});
+                        }),
                         {"/x/config.json: model_type: \"mamba\\x1b\" is not supported", "known: "}));
-  EXPECT_TRUE(has_parts(error_of([] { build_model(checkpoint_of("/x", Json::object()), {}); }), {"model_type is missing"}));
+  EXPECT_TRUE(has_parts(error_of([] { build_model(checkpoint_of("/x", Json::object()), {}); }),
+                        {"model_type is missing"}));
 }
 
 TEST(BuildModel, SaysWhatTheCheckpointIsWhereTheWantedHeadIsNotThere) {

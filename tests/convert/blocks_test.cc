@@ -113,12 +113,14 @@ TEST(TransposedSource, ReadsColumnsAsRowsFromMemoryAndFromAFile) {
   std::vector<float> values(static_cast<std::size_t>(3 * columns));
   std::iota(values.begin(), values.end(), 0.0F);
   const auto path = std::filesystem::path(testing::TempDir()) / "transposed.bin";
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(values.data()), std::ssize(values) * 4);
-  const TensorSourcePtr stored[] = {
-      make_memory_source("w", {3, columns}, values),
-      make_file_source({"w", DType::kF32, {3, columns}}, std::make_shared<const File>(File::open_read(path)), 0),
-      make_memory_source("w", {columns, 3}, values),
-      make_file_source({"w", DType::kF32, {columns, 3}}, std::make_shared<const File>(File::open_read(path)), 0)};
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(values.data()), std::ssize(values) * 4);
+  const TensorSourcePtr stored[] = {make_memory_source("w", {3, columns}, values),
+                                    make_file_source({"w", DType::kF32, {3, columns}},
+                                                     std::make_shared<const File>(File::open_read(path)), 0),
+                                    make_memory_source("w", {columns, 3}, values),
+                                    make_file_source({"w", DType::kF32, {columns, 3}},
+                                                     std::make_shared<const File>(File::open_read(path)), 0)};
   for (const TensorSourcePtr& source : stored) {
     const TensorSourcePtr turned = make_transposed_source(source);
     const std::int64_t width = source->spec().rows();
@@ -127,7 +129,8 @@ TEST(TransposedSource, ReadsColumnsAsRowsFromMemoryAndFromAFile) {
     const RowRange some{rows / 2, std::min(rows, rows / 2 + 5)};
     std::vector<float> expected;
     for (std::int64_t r = some.begin; r < some.end; ++r) {
-      for (std::int64_t c = 0; c < width; ++c) expected.push_back(values[static_cast<std::size_t>(c * rows + r)]);
+      for (std::int64_t c = 0; c < width; ++c)
+        expected.push_back(values[static_cast<std::size_t>(c * rows + r)]);
     }
     EXPECT_EQ(rows_of(*turned, some), expected);
     EXPECT_EQ(rows_of(*make_transposed_source(turned), {0, 2}), rows_of(*source, {0, 2}));

@@ -77,7 +77,8 @@ TEST(EveryFixture, DeclaresTheInputsAndOutputsThatPyTorchWasCalledWith) {
       if (spec.name.starts_with("case0.input.")) inputs[spec.name.substr(12)] = spec;
       if (spec.name.starts_with("case0.output.")) outputs[spec.name.substr(13)] = spec;
     }
-    const auto agree = [&](const std::vector<ValueId>& values, const std::map<std::string, TensorSpec>& wanted) {
+    const auto agree = [&](const std::vector<ValueId>& values,
+                           const std::map<std::string, TensorSpec>& wanted) {
       EXPECT_EQ(values.size(), wanted.size());
       for (const ValueId id : values) {
         const Value& value = model.graph.value(id);
@@ -226,10 +227,10 @@ TEST(Families, CoverEveryModelTypeOnce) {
     for (const std::string_view type : family->model_types) EXPECT_TRUE(types.insert(type).second) << type;
     EXPECT_FALSE(family->tasks.empty());
   }
-  EXPECT_EQ(types, (std::set<std::string_view>{"albert", "bert", "distilbert", "electra", "gemma3_text",
-                                               "gpt2", "gpt_neo", "gpt_neox", "llama", "mistral",
-                                               "mobilebert", "mpnet", "phi", "phi3", "qwen2", "qwen3",
-                                               "roberta", "xlm-roberta"}));
+  EXPECT_EQ(types,
+            (std::set<std::string_view>{"albert", "bert", "distilbert", "electra", "gemma3_text", "gpt2",
+                                        "gpt_neo", "gpt_neox", "llama", "mistral", "mobilebert", "mpnet",
+                                        "phi", "phi3", "qwen2", "qwen3", "roberta", "xlm-roberta"}));
 }
 
 }  // namespace

@@ -53,7 +53,9 @@ TEST(Families, RefuseInOneLineWhatNeedsAnotherGraph) {
        {"key_query_shared_bottleneck is false"}},
       {"mobilebert-fill-mask", {{"embedding_size", 21}}, {"embedding_size 21", "hidden_size 20"}},
       {"albert-fill-mask", {{"num_hidden_groups", 3}}, {"num_hidden_groups"}},
-      {"gemma3_text-text-generation", {{"final_logit_softcapping", 30.0}}, {"final_logit_softcapping is not"}},
+      {"gemma3_text-text-generation",
+       {{"final_logit_softcapping", 30.0}},
+       {"final_logit_softcapping is not"}},
       {"gemma3_text-text-generation", {{"attn_logit_softcapping", 50.0}}, {"attn_logit_softcapping is not"}},
       {"gemma3_text-text-generation",
        {{"use_bidirectional_attention", true}},
@@ -70,7 +72,9 @@ TEST(Families, RefuseInOneLineWhatNeedsAnotherGraph) {
       {"gemma3_text-text-generation",
        {{"rope_parameters", {{"sliding_attention", {{"rope_type", "dynamic"}}}}}},
        {"rope type \"dynamic\"", "known: default, linear, llama3, longrope"}},
-      {"gpt2-text-generation", {{"add_cross_attention", true}}, {"add_cross_attention: true is not supported"}},
+      {"gpt2-text-generation",
+       {{"add_cross_attention", true}},
+       {"add_cross_attention: true is not supported"}},
       {"gpt2-text-generation", {{"n_head", 10}}, {"heads have 4 elements", "multiples of 8"}},
       {"gpt2-text-generation", {{"n_positions", nullptr}}, {"n_positions is missing"}},
       {"gpt2-text-generation", {{"activation_function", "laplace"}}, {"activation_function is \"laplace\""}},
@@ -217,11 +221,13 @@ std::int64_t bucket_by_logarithm(std::int64_t key_minus_query) {
 TEST(Phi3, SaysWhatGrowingOverTheTrainedLengthMeans) {
   const ModelGraph model = build_model(open_fixture("phi3-text-generation-v4-longrope"), std::nullopt);
   ASSERT_EQ(model.notes.size(), 1U);
-  EXPECT_TRUE(has_parts(model.notes[0], {"more than 17 tokens", "transformers.js continues it keeps the keys", "bantam run read it anew"}));
+  EXPECT_TRUE(has_parts(model.notes[0], {"more than 17 tokens", "transformers.js continues it keeps the keys",
+                                         "bantam run read it anew"}));
   EXPECT_TRUE(build_model(open_fixture("phi3-text-generation"), std::nullopt).notes.empty());
   for (const char* old : {"su", "yarn"}) {
     const Json named = {{"rope_scaling", {{"type", old}}}};
-    EXPECT_EQ(build_model(open_fixture("phi3-text-generation-v4-longrope", named), std::nullopt).notes, model.notes);
+    EXPECT_EQ(build_model(open_fixture("phi3-text-generation-v4-longrope", named), std::nullopt).notes,
+              model.notes);
   }
 }
 
@@ -241,14 +247,16 @@ TEST(GptNeo, TakesTheAttentionOfEveryLayerFromEitherList) {
   const ModelGraph other = build_model(open_fixture("gpt_neo-text-generation"), std::nullopt);
   EXPECT_EQ(model.graph.nodes.size(), other.graph.nodes.size());
   const Json none = {{"attention_types", nullptr}, {"attention_layers", nullptr}};
-  EXPECT_TRUE(has_parts(error_of([&] { build_model(open_fixture("gpt_neo-text-generation", none), std::nullopt); }),
-                        {"does not name the attention of each of the 2 layers"}));
+  EXPECT_TRUE(
+      has_parts(error_of([&] { build_model(open_fixture("gpt_neo-text-generation", none), std::nullopt); }),
+                {"does not name the attention of each of the 2 layers"}));
 }
 
 TEST(Gemma3, IsConvertedFromItsTextModelAlone) {
   const Json whole = {{"model_type", "gemma3"}, {"text_config", {{"model_type", "gemma3_text"}}}};
-  EXPECT_TRUE(has_parts(error_of([&] { build_model(open_fixture("gemma3_text-text-generation", whole), std::nullopt); }),
-                        {"model_type: \"gemma3\" is not supported", "text_config", "\"gemma3_text\""}));
+  EXPECT_TRUE(has_parts(
+      error_of([&] { build_model(open_fixture("gemma3_text-text-generation", whole), std::nullopt); }),
+      {"model_type: \"gemma3\" is not supported", "text_config", "\"gemma3_text\""}));
 }
 
 TEST(Mpnet, SortsDistancesIntoTheBucketsOfTheLogarithmicFormula) {
@@ -281,8 +289,8 @@ TEST(Families, SayWhatMayBeRescaledFreely) {
       {"mobilebert-feature-extraction", 2 * 2},
       {"electra-feature-extraction", 2 * 2},
       {"mpnet-feature-extraction", 2 * 2},
-      {"albert-feature-extraction", 3 * 2},  // again for every use of the shared layer
-      {"llama-text-generation", 2 * 5},      // and two norms, and up against down
+      {"albert-feature-extraction", 3 * 2},    // again for every use of the shared layer
+      {"llama-text-generation", 2 * 5},        // and two norms, and up against down
       {"mistral-text-generation", 2 * 5 + 1},  // and the last norm, whose head is no embedding
       {"qwen2-text-generation", 2 * 5},
       {"qwen3-text-generation", 2 * 4},  // heads are normalized before scores

@@ -32,8 +32,10 @@ TEST(HeadList, IsReadInAnyOrderAndWrittenInOne) {
 }
 
 TEST(HeadList, RefusesWhatIsNoList) {
-  for (const char* text : {"", "1", "a:1", "0:", "0:1,", "0:1;", "0:-1", "0:1.5", "0:1,1", "0:1;0:2", "0:99999999999"}) {
-    EXPECT_TRUE(has_parts(error_of([&] { parse_head_list(text); }), {std::string("\"") + text + "\""})) << text;
+  for (const char* text :
+       {"", "1", "a:1", "0:", "0:1,", "0:1;", "0:-1", "0:1.5", "0:1,1", "0:1;0:2", "0:99999999999"}) {
+    EXPECT_TRUE(has_parts(error_of([&] { parse_head_list(text); }), {std::string("\"") + text + "\""}))
+        << text;
   }
 }
 
@@ -68,17 +70,23 @@ TEST(PrunedHeads, AreGroupsOfKeysInDecoders) {
     if (!value.name.starts_with("past_key_values")) continue;
     EXPECT_EQ(value.dims[1].value, 2) << value.name;
   }
-  for (const char* fixture : {"gpt_neo-text-generation", "gpt2-text-generation", "gpt_neox-text-generation"}) {
+  for (const char* fixture :
+       {"gpt_neo-text-generation", "gpt2-text-generation", "gpt_neox-text-generation"}) {
     EXPECT_NO_THROW(pruned(fixture, every_layer(fixture)).graph.check()) << fixture;
   }
-  EXPECT_TRUE(has_parts(error_of([] { pruned("llama-text-generation", "0:1"); }), {"as many heads in every layer", "layer 1 0"}));
-  EXPECT_TRUE(has_parts(error_of([] { pruned("phi-text-generation-v4-norms-grouped", "0:0"); }), {"qk_layernorm"}));
+  EXPECT_TRUE(has_parts(error_of([] { pruned("llama-text-generation", "0:1"); }),
+                        {"as many heads in every layer", "layer 1 0"}));
+  EXPECT_TRUE(
+      has_parts(error_of([] { pruned("phi-text-generation-v4-norms-grouped", "0:0"); }), {"qk_layernorm"}));
 }
 
 TEST(PrunedHeads, ThatDoNotExistAreNamed) {
-  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-feature-extraction", "1:4"); }), {"layer 1", "no head 4", "0 to 2"}));
-  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-feature-extraction", "2:0"); }), {"no layer 2", "0 to 1"}));
-  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-feature-extraction", "0:0,1,2"); }), {"layer 0", "one must stay"}));
+  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-feature-extraction", "1:4"); }),
+                        {"layer 1", "no head 4", "0 to 2"}));
+  EXPECT_TRUE(
+      has_parts(error_of([] { pruned("bert-feature-extraction", "2:0"); }), {"no layer 2", "0 to 1"}));
+  EXPECT_TRUE(has_parts(error_of([] { pruned("bert-feature-extraction", "0:0,1,2"); }),
+                        {"layer 0", "one must stay"}));
 }
 
 TEST(KeptColumns, TakeOverTheShareOfThoseThatLeave) {
@@ -86,10 +94,13 @@ TEST(KeptColumns, TakeOverTheShareOfThoseThatLeave) {
   const std::vector<float> weight = {1, 10, 3, 4, -2, 6};
   const TensorSourcePtr source = make_memory_source("w", {2, 3}, weight);
   const auto refit = std::make_shared<HeadRefit>(HeadRefit{{2, -1}, {0.5F}});
-  EXPECT_EQ(read_all_as_float(*make_kept_columns_source(source, {1}, nullptr)), (std::vector<float>{1, 3, 4, 6}));
-  EXPECT_EQ(read_all_as_float(*make_kept_columns_source(source, {1}, refit)), (std::vector<float>{21, -7, 0, 8}));
+  EXPECT_EQ(read_all_as_float(*make_kept_columns_source(source, {1}, nullptr)),
+            (std::vector<float>{1, 3, 4, 6}));
+  EXPECT_EQ(read_all_as_float(*make_kept_columns_source(source, {1}, refit)),
+            (std::vector<float>{21, -7, 0, 8}));
   const std::vector<float> bias = {100, 200};
-  const TensorSourcePtr shifted = make_refitted_bias_source(make_memory_source("b", {2}, bias), source, {1}, refit);
+  const TensorSourcePtr shifted =
+      make_refitted_bias_source(make_memory_source("b", {2}, bias), source, {1}, refit);
   EXPECT_EQ(read_all_as_float(*shifted), (std::vector<float>{105, 199}));
 }
 

@@ -10,7 +10,9 @@ namespace {
 
 using namespace test;
 
-Pickle parse(std::string_view bytes) { return parse_pickle(std::as_bytes(std::span(bytes))); }
+Pickle parse(std::string_view bytes) {
+  return parse_pickle(std::as_bytes(std::span(bytes)));
+}
 
 void expect_refused(const std::string& bytes, std::initializer_list<std::string_view> parts) {
   const std::string message = error_of([&] { parse(bytes); });
@@ -21,17 +23,19 @@ void expect_refused(const std::string& bytes, std::initializer_list<std::string_
 const std::string kStorage = pickle_storage("FloatStorage", "0", 12);
 
 TEST(Pickle, ReadsPlainValuesAndContainers) {
-  const std::string numbers = pickle_int(-5) + pickle_long(std::int64_t{1} << 40) + std::string("\x8a\x01\xff", 3) +
-                              std::string("\x8a\x00", 2) + "G" + std::string(8, '\0');
+  const std::string numbers = pickle_int(-5) + pickle_long(std::int64_t{1} << 40) +
+                              std::string("\x8a\x01\xff", 3) + std::string("\x8a\x00", 2) + "G" +
+                              std::string(8, '\0');
   const std::string containers = std::string("]K\x01") + "aK\x02" + "a}";
-  const Pickle pickle = parse(pickle_of("(" + std::string("N\x88\x89K\x07M\x00\x01", 8) + numbers + "U\x02hi" +
-                                        pickle_text("é") + containers + "t"));
+  const Pickle pickle = parse(pickle_of("(" + std::string("N\x88\x89K\x07M\x00\x01", 8) + numbers +
+                                        "U\x02hi" + pickle_text("é") + containers + "t"));
   const PickleValue& root = pickle[pickle.root];
   ASSERT_EQ(root.kind, PickleKind::kTuple);
   std::vector<PickleKind> kinds;
   for (const PickleId id : root.items) kinds.push_back(pickle[id].kind);
   using enum PickleKind;
-  EXPECT_EQ(kinds, (std::vector{kNone, kBool, kBool, kInt, kInt, kInt, kInt, kInt, kInt, kFloat, kString, kString, kList, kDict}));
+  EXPECT_EQ(kinds, (std::vector{kNone, kBool, kBool, kInt, kInt, kInt, kInt, kInt, kInt, kFloat, kString,
+                                kString, kList, kDict}));
   EXPECT_EQ(pickle[root.items[4]].number, 256);
   EXPECT_EQ(pickle[root.items[5]].number, -5);
   EXPECT_EQ(pickle[root.items[6]].number, std::int64_t{1} << 40);
@@ -56,37 +60,55 @@ TEST(Pickle, ReadsATensorOfAStorage) {
 }
 
 TEST(Pickle, RefusesFunctionsAndClassesByTheirNames) {
-  const std::pair<const char*, const char*> names[] = {
-      {"os", "system"},         {"posix", "system"},         {"builtins", "eval"},      {"__builtin__", "exec"},
-      {"subprocess", "Popen"},  {"torch", "load"},           {"torch.storage", "_load_from_bytes"},
-      {"torch._utils", "_rebuild_qtensor"}, {"numpy", "ndarray"}, {"collections", "OrderedDict.update"},
-      {"torch._utils", "_rebuild_tensor_v2.__globals__"}, {"torch", "FloatStorage2"}, {"", ""}, {"argparse", "Namespace"}};
+  const std::pair<const char*, const char*> names[] = {{"os", "system"},
+                                                       {"posix", "system"},
+                                                       {"builtins", "eval"},
+                                                       {"__builtin__", "exec"},
+                                                       {"subprocess", "Popen"},
+                                                       {"torch", "load"},
+                                                       {"torch.storage", "_load_from_bytes"},
+                                                       {"torch._utils", "_rebuild_qtensor"},
+                                                       {"numpy", "ndarray"},
+                                                       {"collections", "OrderedDict.update"},
+                                                       {"torch._utils", "_rebuild_tensor_v2.__globals__"},
+                                                       {"torch", "FloatStorage2"},
+                                                       {"", ""},
+                                                       {"argparse", "Namespace"}};
   for (const auto& [module, name] : names) {
     const std::string full = std::string(module) + "." + name;
     // Called, merely named, named through the stack, and as an object: nothing gets through.
-    expect_refused(pickle_of(pickle_call(module, name, {pickle_text("echo")})), {"pickle asks for", full, "refused"});
+    expect_refused(pickle_of(pickle_call(module, name, {pickle_text("echo")})),
+                   {"pickle asks for", full, "refused"});
     expect_refused(pickle_of(pickle_global(module, name)), {"pickle asks for", full});
     expect_refused(pickle_of(pickle_text(module) + pickle_text(name) + "\x93"), {"pickle asks for", full});
-    expect_refused(pickle_of("(" + std::string("i") + module + "\n" + name + "\n"), {"an object of", full, "refused"});
+    expect_refused(pickle_of("(" + std::string("i") + module + "\n" + name + "\n"),
+                   {"an object of", full, "refused"});
   }
 }
 
 TEST(Pickle, RefusesCallsInsideOfCalls) {
   const std::string inner = pickle_call("os", "system", {pickle_text("touch /tmp/owned")});
-  expect_refused(pickle_of(pickle_call("torch._utils", "_rebuild_parameter", {inner, "\x88", pickle_ordered_dict()})), {"os.system"});
-  expect_refused(pickle_of(pickle_tensor(pickle_tuple({pickle_text("storage"), inner}) + "Q", 0, {1}, {1})), {"os.system"});
+  expect_refused(
+      pickle_of(pickle_call("torch._utils", "_rebuild_parameter", {inner, "\x88", pickle_ordered_dict()})),
+      {"os.system"});
+  expect_refused(pickle_of(pickle_tensor(pickle_tuple({pickle_text("storage"), inner}) + "Q", 0, {1}, {1})),
+                 {"os.system"});
   // What an allowed function returns cannot be called.
   expect_refused(pickle_of(pickle_ordered_dict() + ")R"), {"pickle calls a dictionary"});
   expect_refused(pickle_of(pickle_text("os.system") + ")R"), {"pickle calls text"});
   expect_refused(pickle_of(pickle_global("torch", "FloatStorage") + ")R"), {"torch.FloatStorage"});
-  expect_refused(pickle_of(pickle_global("torch", "FloatStorage") + ")\x81"), {"an object of", "torch.FloatStorage"});
-  expect_refused(pickle_of("(" + pickle_global("torch", "FloatStorage") + "o"), {"an object of", "torch.FloatStorage"});
-  expect_refused(pickle_of(pickle_global("torch", "FloatStorage") + "}b"), {"sets the state of", "torch.FloatStorage"});
+  expect_refused(pickle_of(pickle_global("torch", "FloatStorage") + ")\x81"),
+                 {"an object of", "torch.FloatStorage"});
+  expect_refused(pickle_of("(" + pickle_global("torch", "FloatStorage") + "o"),
+                 {"an object of", "torch.FloatStorage"});
+  expect_refused(pickle_of(pickle_global("torch", "FloatStorage") + "}b"),
+                 {"sets the state of", "torch.FloatStorage"});
   expect_refused(pickle_of(pickle_ordered_dict() + pickle_text("x") + "b"), {"sets the state of"});
 }
 
 TEST(Pickle, RefusesExtensionsAndOtherOpcodes) {
-  for (const std::string op : {"\x82\x01", "\x83\x01\x00", "\x84\x01\x00\x00\x00", "Pabc\n", "\x8f", "\x97", "\xff", "I1\n", "S'a'\n"}) {
+  for (const std::string op : {"\x82\x01", "\x83\x01\x00", "\x84\x01\x00\x00\x00", "Pabc\n", "\x8f", "\x97",
+                               "\xff", "I1\n", "S'a'\n"}) {
     expect_refused(pickle_of(op), {"opcode 0x", "refused"});
   }
 }
@@ -106,14 +128,17 @@ TEST(Pickle, RefusesWrongArgumentsOfTensors) {
   expect_refused(call({kStorage, zero, pickle_sizes({-1}), one}), {"size"});
   expect_refused(call({kStorage, zero, one, pickle_sizes({-1})}), {"strides"});
   expect_refused(call({kStorage, zero, one, pickle_sizes({1, 1})}), {"1 sizes and 2 strides"});
-  expect_refused(call({kStorage, zero, pickle_tuple(std::vector<std::string>(17, "K\x01")), one}), {"more than 16 dimensions"});
-  expect_refused(pickle_of(pickle_call("torch._utils", "_rebuild_parameter", {kStorage, "\x88", "N"})), {"a storage where a tensor"});
+  expect_refused(call({kStorage, zero, pickle_tuple(std::vector<std::string>(17, "K\x01")), one}),
+                 {"more than 16 dimensions"});
+  expect_refused(pickle_of(pickle_call("torch._utils", "_rebuild_parameter", {kStorage, "\x88", "N"})),
+                 {"a storage where a tensor"});
   expect_refused(pickle_of(pickle_call("torch", "Size", {zero})), {"an integer where a tuple"});
   expect_refused(pickle_of(pickle_call("collections", "OrderedDict", {"]"})), {"OrderedDict", "arguments"});
 }
 
 TEST(Pickle, RefusesTensorsBeyondTheirStorage) {
-  const auto tensor = [](std::int64_t offset, const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& strides) {
+  const auto tensor = [](std::int64_t offset, const std::vector<std::int64_t>& shape,
+                         const std::vector<std::int64_t>& strides) {
     return pickle_of(pickle_tensor(kStorage, offset, shape, strides));
   };
   EXPECT_EQ(parse(tensor(0, {3, 4}, {4, 1})).tensors.size(), 1U);
@@ -133,8 +158,11 @@ TEST(Pickle, RefusesTensorsBeyondTheirStorage) {
 }
 
 TEST(Pickle, RefusesStoragesThatAreNone) {
-  const auto storage = [](const std::vector<std::string>& parts) { return pickle_of(pickle_tuple(parts) + "Q"); };
-  const std::string kind = pickle_text("storage"), type = pickle_global("torch", "FloatStorage"), text = pickle_text("0");
+  const auto storage = [](const std::vector<std::string>& parts) {
+    return pickle_of(pickle_tuple(parts) + "Q");
+  };
+  const std::string kind = pickle_text("storage"), type = pickle_global("torch", "FloatStorage"),
+                    text = pickle_text("0");
   EXPECT_EQ(parse(storage({kind, type, text, text, pickle_int(3)})).storages.size(), 1U);
   expect_refused(storage({kind, type, text, text, pickle_int(3), pickle_tuple({text})}), {"legacy"});
   expect_refused(storage({kind, type, text, text, pickle_int(-3)}), {"-3 elements"});
@@ -143,9 +171,11 @@ TEST(Pickle, RefusesStoragesThatAreNone) {
   expect_refused(storage({pickle_text("module"), type, text, text, pickle_int(3)}), {"no storage"});
   expect_refused(storage({kind, text, text, text, pickle_int(3)}), {"no storage"});
   expect_refused(storage({kind, type, pickle_int(0), text, pickle_int(3)}), {"no storage"});
-  expect_refused(storage({kind, pickle_global("collections", "OrderedDict"), text, text, pickle_int(3)}), {"no type of a storage"});
+  expect_refused(storage({kind, pickle_global("collections", "OrderedDict"), text, text, pickle_int(3)}),
+                 {"no type of a storage"});
   expect_refused(storage({kind, type, pickle_text(std::string(65, 'k')), text, pickle_int(3)}), {"65 bytes"});
-  expect_refused(storage({kind, pickle_global("torch", "ComplexFloatStorage"), text, text, pickle_int(3)}), {"torch.ComplexFloatStorage"});
+  expect_refused(storage({kind, pickle_global("torch", "ComplexFloatStorage"), text, text, pickle_int(3)}),
+                 {"torch.ComplexFloatStorage"});
   expect_refused(pickle_of("NQ"), {"no storage"});
 }
 
@@ -192,23 +222,27 @@ TEST(Pickle, CountsValuesMarksAndWhatIsRemembered) {
   for (char i = 0; i < 60; ++i) {
     laughs += std::string("](h") + i + "h" + i + "eq" + static_cast<char>(i + 1);
   }
-  EXPECT_EQ(parse(pickle_of("}" + pickle_text("a") + laughs + std::string(60, '0') + "s")).values.size(), 63U);
+  EXPECT_EQ(parse(pickle_of("}" + pickle_text("a") + laughs + std::string(60, '0') + "s")).values.size(),
+            63U);
   // A list that holds itself.
   EXPECT_EQ(parse(pickle_of(std::string("]q\0h\0a", 6))).values.size(), 1U);
 }
 
 // One long tuple that a few bytes hand on again and again is never copied.
 TEST(Pickle, DoesNotCopyWhatIsRepeated) {
-  std::string bytes = pickle_global("torch", "Size") + "q" + '\0' + "0(" + std::string(500'000, 'N') + "tq" + '\1' + "0(";
+  std::string bytes =
+      pickle_global("torch", "Size") + "q" + '\0' + "0(" + std::string(500'000, 'N') + "tq" + '\1' + "0(";
   std::string call = std::string("h\0(h\1tR", 7) + "0";
   for (int i = 0; i < 100'000; ++i) bytes += call;
   EXPECT_EQ(parse(pickle_of(bytes + "t")).values.size(), 600'003U);
-  expect_refused(pickle_of(pickle_global("torch", "Size") + "(" + std::string(500'000, 'N') + "tR"), {"500000 arguments"});
+  expect_refused(pickle_of(pickle_global("torch", "Size") + "(" + std::string(500'000, 'N') + "tR"),
+                 {"500000 arguments"});
 }
 
 // Whatever one damaged byte does, the answer is a pickle or an Error.
 TEST(Pickle, AnyDamagedByteIsAnswered) {
-  const std::string whole = pickle_of(pickle_dict({{"w", pickle_tensor(kStorage, 2, {2, 3}, {1, 3})}, {"n", "N"}}));
+  const std::string whole =
+      pickle_of(pickle_dict({{"w", pickle_tensor(kStorage, 2, {2, 3}, {1, 3})}, {"n", "N"}}));
   ASSERT_EQ(parse(whole).tensors.size(), 1U);
   int refused = 0;
   for (std::size_t at = 0; at < whole.size(); ++at) {

@@ -180,7 +180,8 @@ TEST(SafetensorsHeader, RefusesAbsurdNestingAtOnce) {
 TEST(SafetensorsHeader, RefusesNamesThatWouldSpoilATerminalAndCutsLongOnes) {
   expect_refused(R"({"a\u001b[31m":{}})", 0, {"\"a\\x1b[31m\"", "control characters"});
   expect_refused(R"({"a\u0000b":{}})", 0, {"\"a\\x00b\"", "control characters"});
-  const std::string message = error_of([] { parse_safetensors_header("{\"" + std::string(5000, 'x') + "\":{}}", 0); });
+  const std::string message =
+      error_of([] { parse_safetensors_header("{\"" + std::string(5000, 'x') + "\":{}}", 0); });
   EXPECT_TRUE(has_parts(message, {"5000 bytes"}));
   EXPECT_LT(message.size(), 300U);
 }

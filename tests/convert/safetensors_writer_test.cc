@@ -17,7 +17,7 @@ SafetensorsTensor tensor_of(std::string name, DType dtype, Shape shape, const st
 }
 
 WeightFile written(const TempFolder& folder, std::span<const SafetensorsTensor> tensors,
-                        const std::map<std::string, std::string>& metadata = {}) {
+                   const std::map<std::string, std::string>& metadata = {}) {
   write_safetensors(File::create(folder / "out.safetensors"), tensors, metadata);
   return open_safetensors(folder / "out.safetensors");
 }

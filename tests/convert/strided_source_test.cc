@@ -19,7 +19,8 @@ TEST(StridedSource, RandomViewsEqualIndexing) {
   std::vector<float> values(20'000);
   std::iota(values.begin(), values.end(), 0.0f);
   const TempFolder folder;
-  const auto path = folder.write("f", "head" + std::string(reinterpret_cast<const char*>(values.data()), values.size() * 4));
+  const auto path = folder.write(
+      "f", "head" + std::string(reinterpret_cast<const char*>(values.data()), values.size() * 4));
   const auto file = std::make_shared<const File>(File::open_read(path));
   for (int round = 0; round < 400; ++round) {
     Shape shape, strides;
@@ -40,7 +41,8 @@ TEST(StridedSource, RandomViewsEqualIndexing) {
         place += rest % size * strides[d];
         rest /= size;
       }
-      ASSERT_EQ(actual[i], values[static_cast<std::size_t>(place)]) << to_string(shape) << to_string(strides) << i;
+      ASSERT_EQ(actual[i], values[static_cast<std::size_t>(place)])
+          << to_string(shape) << to_string(strides) << i;
     }
   }
 }

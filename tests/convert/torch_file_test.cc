@@ -17,7 +17,9 @@ namespace {
 using namespace test;
 namespace fs = std::filesystem;
 
-fs::path torch_data(std::string_view name) { return fs::path(BANTAM_TESTDATA) / "torch" / name; }
+fs::path torch_data(std::string_view name) {
+  return fs::path(BANTAM_TESTDATA) / "torch" / name;
+}
 
 std::map<std::string, TensorSourcePtr> by_name(const WeightFile& file) {
   std::map<std::string, TensorSourcePtr> tensors;
@@ -27,12 +29,14 @@ std::map<std::string, TensorSourcePtr> by_name(const WeightFile& file) {
 }
 
 std::vector<std::byte> bytes_of(const TensorSource& source, RowRange rows) {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(rows.count() * byte_size(source.spec().dtype, source.spec().width())));
+  std::vector<std::byte> bytes(
+      static_cast<std::size_t>(rows.count() * byte_size(source.spec().dtype, source.spec().width())));
   source.read(rows, bytes);
   return bytes;
 }
 
-std::string file_of(const std::string& value, const std::vector<std::pair<std::string, std::string>>& storages = {},
+std::string file_of(const std::string& value,
+                    const std::vector<std::pair<std::string, std::string>>& storages = {},
                     std::string_view byte_order = "little") {
   return torch_file(pickle_of(value), storages, byte_order);
 }
@@ -94,17 +98,22 @@ TEST(TorchFile, WrapsAreTakenOffOnlyWhereOneThingCanBeMeant) {
   const TempFolder folder;
   const auto names = [&](const std::string& value) {
     std::string text;
-    for (const auto& source : open_torch_file(folder.write("f", file_of(value, storage))).tensors) text += source->spec().name + " ";
+    for (const auto& source : open_torch_file(folder.write("f", file_of(value, storage))).tensors)
+      text += source->spec().name + " ";
     return text;
   };
   EXPECT_EQ(names(pickle_dict({{"model", inner}, {"optimizer", "}"}})), "a ");
   EXPECT_EQ(names(pickle_dict({{"module.a", tensor}, {"b", tensor}})), "b module.a ");
   EXPECT_EQ(names(pickle_dict({{"_orig_mod.module.a", tensor}})), "a ");
   EXPECT_EQ(names("}"), "");
-  expect_refused(file_of(pickle_dict({{"model", inner}, {"state_dict", inner}}), storage), {"more than one dictionary"});
-  expect_refused(file_of(pickle_dict({{"encoder", inner}, {"decoder", inner}}), storage), {"no tensors at its top"});
-  expect_refused(file_of(pickle_dict({{"a", tensor}, {"epoch", "K\x03"}}), storage), {"\"epoch\"", "an integer where a tensor"});
-  expect_refused(file_of(pickle_dict({{"a", tensor}, {"state_dict", inner}}), storage), {"\"state_dict\"", "a dictionary where a tensor"});
+  expect_refused(file_of(pickle_dict({{"model", inner}, {"state_dict", inner}}), storage),
+                 {"more than one dictionary"});
+  expect_refused(file_of(pickle_dict({{"encoder", inner}, {"decoder", inner}}), storage),
+                 {"no tensors at its top"});
+  expect_refused(file_of(pickle_dict({{"a", tensor}, {"epoch", "K\x03"}}), storage),
+                 {"\"epoch\"", "an integer where a tensor"});
+  expect_refused(file_of(pickle_dict({{"a", tensor}, {"state_dict", inner}}), storage),
+                 {"\"state_dict\"", "a dictionary where a tensor"});
   expect_refused(file_of(pickle_dict({{"a", tensor}, {"a", tensor}}), storage), {"\"a\"", "twice"});
   expect_refused(file_of("}K\x01" + tensor + "s", storage), {"a key is an integer"});
   expect_refused(file_of(pickle_dict({{"a\x1b[2J", tensor}}), storage), {"control characters"});
@@ -113,15 +122,19 @@ TEST(TorchFile, WrapsAreTakenOffOnlyWhereOneThingCanBeMeant) {
 }
 
 TEST(TorchFile, RefusesProgramsByTheNamesTheyAskFor) {
-  for (const auto& [module, name] : {std::pair("posix", "system"), {"__builtin__", "eval"}, {"webbrowser", "open"}}) {
+  for (const auto& [module, name] :
+       {std::pair("posix", "system"), {"__builtin__", "eval"}, {"webbrowser", "open"}}) {
     const std::string full = std::string(module) + "." + name;
-    expect_refused(file_of(pickle_dict({{"a", pickle_call(module, name, {pickle_text("x")})}})), {"data.pkl", "pickle asks for", full, "refused"});
+    expect_refused(file_of(pickle_dict({{"a", pickle_call(module, name, {pickle_text("x")})}})),
+                   {"data.pkl", "pickle asks for", full, "refused"});
   }
-  expect_refused(read_text_file(torch_data("module.bin"), 1 << 20), {"pickle asks for", "torch.nn.modules.container.Sequential"});
+  expect_refused(read_text_file(torch_data("module.bin"), 1 << 20),
+                 {"pickle asks for", "torch.nn.modules.container.Sequential"});
 }
 
 TEST(TorchFile, RefusesOlderAndOtherFormatsWithAdvice) {
-  expect_refused(read_text_file(torch_data("legacy.bin"), 1 << 20), {"torch before 1.6", "torch.load(..., weights_only=True)", "save_file"});
+  expect_refused(read_text_file(torch_data("legacy.bin"), 1 << 20),
+                 {"torch before 1.6", "torch.load(..., weights_only=True)", "save_file"});
   std::string tar(1024, '\0');
   tar.replace(257, 5, "ustar");
   expect_refused(tar, {"tar format", "torch.load"});
@@ -171,7 +184,8 @@ TEST(TorchCheckpoint, IsReadWhereThereAreNoSafetensors) {
   ASSERT_EQ(actual.tensors.size(), expected.tensors.size());
   for (const auto& [name, source] : expected.tensors) {
     ASSERT_EQ(actual.tensors.at(name)->spec(), source->spec());
-    EXPECT_EQ(bytes_of(*actual.tensors.at(name), {0, source->spec().rows()}), bytes_of(*source, {0, source->spec().rows()}));
+    EXPECT_EQ(bytes_of(*actual.tensors.at(name), {0, source->spec().rows()}),
+              bytes_of(*source, {0, source->spec().rows()}));
   }
   fs::copy(fixture("bert-text-classification-3") / "model.safetensors", folder / "model.safetensors");
   EXPECT_EQ(open_checkpoint(folder.string()).files[0].name, "model.safetensors");
@@ -187,13 +201,15 @@ TEST(TorchCheckpoint, ShardsFollowTheirIndex) {
   folder.write("pytorch_model-00001-of-00002.bin", shard("a", 1.5f));
   folder.write("pytorch_model-00002-of-00002.bin", shard("b", 2.5f));
   EXPECT_TRUE(has_parts(error_of([&] { open_checkpoint(folder.string()); }), {"download the index too"}));
-  folder.write("pytorch_model.bin.index.json",
-               R"({"weight_map": {"a": "pytorch_model-00001-of-00002.bin", "b": "pytorch_model-00002-of-00002.bin"}})");
+  folder.write(
+      "pytorch_model.bin.index.json",
+      R"({"weight_map": {"a": "pytorch_model-00001-of-00002.bin", "b": "pytorch_model-00002-of-00002.bin"}})");
   const Checkpoint checkpoint = open_checkpoint(folder.string());
   EXPECT_EQ(read_all_as_float(*checkpoint.tensors.at("b")), (std::vector{2.5f}));
   folder.write("pytorch_model-00002-of-00002.bin", shard("c", 2.5f));
   EXPECT_TRUE(has_parts(error_of([&] { open_checkpoint(folder.string()); }), {"holds c"}));
-  folder.write("pytorch_model.bin.index.json", R"({"weight_map": {"a": "model-00001-of-00002.safetensors"}})");
+  folder.write("pytorch_model.bin.index.json",
+               R"({"weight_map": {"a": "model-00001-of-00002.safetensors"}})");
   EXPECT_TRUE(has_parts(error_of([&] { open_checkpoint(folder.string()); }), {"is not a .bin file"}));
 }
 

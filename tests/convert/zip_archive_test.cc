@@ -21,13 +21,15 @@ void expect_refused(const std::string& bytes, std::initializer_list<std::string_
 
 // 8 bytes each, in the order of the format.
 std::string zip64_extra(const std::vector<std::uint64_t>& values) {
-  std::string bytes = little_endian(std::uint16_t{1}) + little_endian(static_cast<std::uint16_t>(8 * values.size()));
+  std::string bytes =
+      little_endian(std::uint16_t{1}) + little_endian(static_cast<std::uint16_t>(8 * values.size()));
   for (const std::uint64_t value : values) bytes += little_endian(value);
   return bytes;
 }
 
 TEST(ZipArchive, FindsStoredMembersWhereTheirBytesAre) {
-  const std::string bytes = zip_of({{"a/x", "hello"}, {"a/", ""}, {"a/empty", ""}, {"a/y", std::string(3000, 'y')}}, "a comment");
+  const std::string bytes =
+      zip_of({{"a/x", "hello"}, {"a/", ""}, {"a/empty", ""}, {"a/y", std::string(3000, 'y')}}, "a comment");
   const auto members = members_of(bytes);
   ASSERT_EQ(members.size(), 3U);
   EXPECT_EQ(members[0].name, "a/x");
@@ -40,24 +42,37 @@ TEST(ZipArchive, FindsStoredMembersWhereTheirBytesAre) {
 
 TEST(ZipArchive, ReadsZip64SizesAndOffsets) {
   const std::uint32_t large = 0xffffffff;
-  const auto members = members_of(zip_of({{"x", "first"}, {.name = "y", .data = "second", .extra = "ab" + std::string(2, '\0') + zip64_extra({6, 6}), .size = large}}));
+  const auto members = members_of(zip_of({{"x", "first"},
+                                          {.name = "y",
+                                           .data = "second",
+                                           .extra = "ab" + std::string(2, '\0') + zip64_extra({6, 6}),
+                                           .size = large}}));
   ASSERT_EQ(members.size(), 2U);
   EXPECT_EQ(members[1].bytes, 6);
-  expect_refused(zip_of({{.name = "y", .data = "second", .extra = zip64_extra({6}), .size = large}}), {"\"y\"", "too short"});
-  expect_refused(zip_of({{.name = "y", .data = "second", .size = large}}), {"\"y\"", "size", "beyond the file"});
-  expect_refused(zip_of({{.name = "y", .data = "second", .extra = zip64_extra({1ULL << 63, 1ULL << 63}), .size = large}}), {"\"y\"", "size", "beyond"});
-  expect_refused(zip_of({{.name = "y", .data = "second", .extra = std::string("\1\0\xff\0", 4), .size = large}}), {"\"y\"", "extra field is damaged"});
+  expect_refused(zip_of({{.name = "y", .data = "second", .extra = zip64_extra({6}), .size = large}}),
+                 {"\"y\"", "too short"});
+  expect_refused(zip_of({{.name = "y", .data = "second", .size = large}}),
+                 {"\"y\"", "size", "beyond the file"});
+  expect_refused(
+      zip_of(
+          {{.name = "y", .data = "second", .extra = zip64_extra({1ULL << 63, 1ULL << 63}), .size = large}}),
+      {"\"y\"", "size", "beyond"});
+  expect_refused(
+      zip_of({{.name = "y", .data = "second", .extra = std::string("\1\0\xff\0", 4), .size = large}}),
+      {"\"y\"", "extra field is damaged"});
 }
 
 // The same archive with its end in zip64's form.
-std::string with_zip64_end(std::uint64_t members, std::uint64_t bytes, std::uint64_t offset, std::uint64_t record_at_delta = 0) {
+std::string with_zip64_end(std::uint64_t members, std::uint64_t bytes, std::uint64_t offset,
+                           std::uint64_t record_at_delta = 0) {
   std::string zip = zip_of({{"x", "hello"}});
   const std::string end = zip.substr(zip.size() - 22);
   zip.resize(zip.size() - 22);
   const std::uint64_t at = zip.size() + record_at_delta;
-  zip += little_endian(std::uint32_t{0x06064b50}) + little_endian(std::uint64_t{44}) + std::string(12, '\0') + little_endian(members) +
-         little_endian(members) + little_endian(bytes) + little_endian(offset);
-  zip += little_endian(std::uint32_t{0x07064b50}) + std::string(4, '\0') + little_endian(at) + little_endian(std::uint32_t{1});
+  zip += little_endian(std::uint32_t{0x06064b50}) + little_endian(std::uint64_t{44}) + std::string(12, '\0') +
+         little_endian(members) + little_endian(members) + little_endian(bytes) + little_endian(offset);
+  zip += little_endian(std::uint32_t{0x07064b50}) + std::string(4, '\0') + little_endian(at) +
+         little_endian(std::uint32_t{1});
   return zip + end.substr(0, 8) + std::string(12, '\xff') + end.substr(20);
 }
 
@@ -94,7 +109,8 @@ TEST(ZipArchive, RefusesMembersThatAreNotWhereTheDirectorySays) {
 TEST(ZipArchive, RefusesAMemberInsideOfAnother) {
   const std::string inner = zip_of({{"y", "inner"}});
   const std::string header = inner.substr(0, inner.find("PK\x01\x02"));
-  expect_refused(zip_of({{"x", header}, {.name = "y", .data = "inner", .header = 34}}), {"\"y\"", "overlaps \"x\""});
+  expect_refused(zip_of({{"x", header}, {.name = "y", .data = "inner", .header = 34}}),
+                 {"\"y\"", "overlaps \"x\""});
 }
 
 TEST(ZipArchive, RefusesWhatIsNoArchive) {

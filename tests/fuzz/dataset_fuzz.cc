@@ -1,5 +1,5 @@
-// Any bytes as a data set of any kind and text format: refused with an Error, or examples whose labels can be read.
-// The first byte chooses kind and format.
+// Any bytes as a data set of any kind and text format: refused with an Error, or examples whose labels can be
+// read. The first byte chooses kind and format.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.format = kFormats[data[0] / 6 % 9];
   options.limit = data[0] > 200 ? 2 : 0;
   const int descriptor = ::memfd_create("fuzz", 0);
-  if (descriptor < 0 || ::write(descriptor, data + 1, size - 1) != static_cast<ssize_t>(size - 1)) std::abort();
+  if (descriptor < 0 || ::write(descriptor, data + 1, size - 1) != static_cast<ssize_t>(size - 1))
+    std::abort();
   try {
     const auto set = bantam::load_dataset("/proc/self/fd/" + std::to_string(descriptor), kind, options);
     if (set.examples.empty()) std::abort();

@@ -10,7 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::int64_t bytes : {0, 1, 100}) {
     bantam::ByteRange64 range;
     const bantam::RangeKind kind = bantam::parse_byte_range(value, bytes, range);
-    if (kind == bantam::RangeKind::kPart && !(0 <= range.begin && range.begin < range.end && range.end <= bytes)) std::abort();
+    if (kind == bantam::RangeKind::kPart &&
+        !(0 <= range.begin && range.begin < range.end && range.end <= bytes))
+      std::abort();
   }
   bantam::accepts_coding(value, "gzip");
   bantam::matches_tag(value, "\"x\"");

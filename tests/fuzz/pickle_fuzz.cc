@@ -1,5 +1,5 @@
-// Any bytes as a file of torch.save, and as the pickle in one: refused with an Error, or every tensor lies in its
-// storage and can be read to its last byte.
+// Any bytes as a file of torch.save, and as the pickle in one: refused with an Error, or every tensor lies in
+// its storage and can be read to its last byte.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -36,7 +36,8 @@ void read_file(const std::uint8_t* data, std::size_t size) {
   const int descriptor = ::memfd_create("fuzz", 0);
   if (descriptor < 0 || ::write(descriptor, data, size) != static_cast<ssize_t>(size)) std::abort();
   try {
-    for (const auto& tensor : bantam::open_torch_file("/proc/self/fd/" + std::to_string(descriptor)).tensors) {
+    for (const auto& tensor :
+         bantam::open_torch_file("/proc/self/fd/" + std::to_string(descriptor)).tensors) {
       if (tensor->spec().bytes() > 1 << 20) continue;  // a few bytes may be repeated to many
       std::vector<std::byte> bytes(static_cast<std::size_t>(tensor->spec().bytes()));
       tensor->read({0, tensor->spec().rows()}, bytes);

@@ -1,6 +1,6 @@
-// Any bytes as a file of statistics: refused with an Error, or everything in it can be read. An input whose first byte is
-// even is the file as it is; else the second byte says how many blocks of 64 bytes of tensors follow, and what comes then
-// is an index that gets a right header.
+// Any bytes as a file of statistics: refused with an Error, or everything in it can be read. An input whose
+// first byte is even is the file as it is; else the second byte says how many blocks of 64 bytes of tensors
+// follow, and what comes then is an index that gets a right header.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     content += text.substr(2);
   }
   const int descriptor = ::memfd_create("fuzz", 0);
-  if (descriptor < 0 || ::write(descriptor, content.data(), content.size()) != std::ssize(content)) std::abort();
+  if (descriptor < 0 || ::write(descriptor, content.data(), content.size()) != std::ssize(content))
+    std::abort();
   try {
     const auto file = bantam::StatisticsFile::open("/proc/self/fd/" + std::to_string(descriptor));
     for (std::size_t site = 0; site < file.info().sites.size(); ++site) {

@@ -1,5 +1,5 @@
-// Any bytes as one of the tokenizer files of a checkpoint: refused with an Error, or the bundle's files are made and
-// are JSON where they have to be. The first byte chooses the checkpoint and the file.
+// Any bytes as one of the tokenizer files of a checkpoint: refused with an Error, or the bundle's files are
+// made and are JSON where they have to be. The first byte chooses the checkpoint and the file.
 #include <unistd.h>
 
 #include <array>
@@ -42,7 +42,8 @@ fs::path copy_of(const char* checkpoint) {
   if (::mkdtemp(pattern.data()) == nullptr) std::abort();
   for (const auto& entry : fs::directory_iterator(fs::path(BANTAM_TESTDATA "/vocabularies") / checkpoint)) {
     const std::string name = entry.path().filename().string();
-    if (name != "transformers.json" && name != "encoded.json") fs::copy_file(entry.path(), fs::path(pattern) / name);
+    if (name != "transformers.json" && name != "encoded.json")
+      fs::copy_file(entry.path(), fs::path(pattern) / name);
   }
   return pattern;
 }
@@ -62,7 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         folder, folder.string(), bantam::Config::read(folder / "config.json"), {}, {}, {}};
     std::vector<std::string> notes;
     for (const bantam::SmallFile& file : bantam::collect_small_files(checkpoint, notes)) {
-      if (file.copy_of.empty() && file.name.ends_with(".json") && !nlohmann::json::accept(file.text)) std::abort();
+      if (file.copy_of.empty() && file.name.ends_with(".json") && !nlohmann::json::accept(file.text))
+        std::abort();
     }
   } catch (const bantam::Error&) {
   }

@@ -36,10 +36,14 @@ class OnnxImport : public testing::Test {
     type->mutable_shape();
     for (const std::int64_t dim : dims) {
       auto* added = type->mutable_shape()->add_dim();
-      if (dim >= 0) added->set_dim_value(dim); else added->set_dim_param("batch");
+      if (dim >= 0)
+        added->set_dim_value(dim);
+      else
+        added->set_dim_param("batch");
     }
   }
-  onnx::NodeProto* node(const std::string& type, std::vector<std::string> inputs, std::vector<std::string> outputs) {
+  onnx::NodeProto* node(const std::string& type, std::vector<std::string> inputs,
+                        std::vector<std::string> outputs) {
     auto* added = graph().add_node();
     added->set_op_type(type);
     added->set_name(outputs.front() + "_node");
@@ -47,7 +51,8 @@ class OnnxImport : public testing::Test {
     for (auto& output : outputs) added->add_output(output);
     return added;
   }
-  onnx::TensorProto* initializer(const std::string& name, std::vector<std::int64_t> dims, int type, std::string raw) {
+  onnx::TensorProto* initializer(const std::string& name, std::vector<std::int64_t> dims, int type,
+                                 std::string raw) {
     auto* added = graph().add_initializer();
     added->set_name(name);
     for (const std::int64_t dim : dims) added->add_dims(dim);
@@ -227,8 +232,9 @@ TEST_F(OnnxImport, RefusesWhatItDoesNotUnderstand) {
 
 TEST_F(OnnxImport, RefusesFilesThatAreNotModels) {
   const fs::path path = folder_ / "model.onnx";
-  for (const std::string& text : {std::string(), std::string("version https://git-lfs.github.com/spec/v1\n"),
-                                  std::string("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 10), std::string(300, '\xff')}) {
+  for (const std::string& text :
+       {std::string(), std::string("version https://git-lfs.github.com/spec/v1\n"),
+        std::string("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 10), std::string(300, '\xff')}) {
     fs::remove(path);
     write_text_file(path, text);
     EXPECT_THROW(import_onnx(path), Error);

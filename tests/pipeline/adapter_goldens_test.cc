@@ -1,5 +1,6 @@
-// What PyTorch computes once PEFT has merged an adapter (testdata/adapters), by the native runtime over the graph of the
-// base and the adapter: within max(1e-5, twice fp32 PyTorch's own distance from fp64) of the largest magnitude.
+// What PyTorch computes once PEFT has merged an adapter (testdata/adapters), by the native runtime over the
+// graph of the base and the adapter: within max(1e-5, twice fp32 PyTorch's own distance from fp64) of the
+// largest magnitude.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -31,7 +32,8 @@ std::vector<fs::path> adapters() {
 
 Checkpoint base_of(const fs::path& adapter) {
   const Json config = read_json_file(adapter / "adapter_config.json");
-  return open_checkpoint((kData / "fixtures" / config.at("base_model_name_or_path").get<std::string>()).string());
+  return open_checkpoint(
+      (kData / "fixtures" / config.at("base_model_name_or_path").get<std::string>()).string());
 }
 
 // Largest difference from the golden as a share of what is allowed; infinite where an output is missing.

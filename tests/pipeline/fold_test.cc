@@ -78,8 +78,9 @@ TEST_P(FoldGoldens, EqualPyTorchWhateverTheScales) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, FoldGoldens,
-                         ::testing::Values("qwen2-text-generation", "llama-text-generation", "phi-text-generation",
-                                           "gpt2-text-generation", "mistral-text-generation", "bert-text-classification-2"));
+                         ::testing::Values("qwen2-text-generation", "llama-text-generation",
+                                           "phi-text-generation", "gpt2-text-generation",
+                                           "mistral-text-generation", "bert-text-classification-2"));
 
 TEST(FoldGoldens, PostNormModelsHaveNothingToSmooth) {
   const ModelGraph model = build_model(open_checkpoint(BANTAM_TESTDATA "/sst2-bert-tiny"), std::nullopt);

@@ -1,4 +1,5 @@
-// Greedy tokens against PyTorch's (testdata/greedy-golden.json, tests/oracle/make_greedy_goldens.py), and how generating ends.
+// Greedy tokens against PyTorch's (testdata/greedy-golden.json, tests/oracle/make_greedy_goldens.py), and how
+// generating ends.
 #include "pipeline/generate/generator.h"
 
 #include <gtest/gtest.h>
@@ -61,7 +62,9 @@ TEST(Generator, WritesWhatPyTorchWrites) {
     const Config config = Config::read(source_path(source) / "config.json");
     GenerationOptions options = greedy(std::ssize(expected), {config.integer("eos_token_id", 0)});
     options.switch_length = switch_length(config);
-    grown += options.switch_length > 0 && std::ssize(prompt) + std::ssize(expected) > options.switch_length ? 1 : 0;
+    grown += options.switch_length > 0 && std::ssize(prompt) + std::ssize(expected) > options.switch_length
+                 ? 1
+                 : 0;
     std::int64_t called = 0;
     const Generation generation = Generator(*session).generate(prompt, options, [&](std::int64_t token) {
       EXPECT_EQ(token, expected.at(static_cast<std::size_t>(called++)));
@@ -110,7 +113,8 @@ TEST_F(TinyGenerator, EndsAtStopIdsLengthContextOrWhenTheCallerHasEnough) {
   EXPECT_EQ(full.tokens, Ids(all.begin(), all.begin() + 4));
 
   int calls = 0;
-  const Generation enough = generator_.generate(prompt_, greedy(12), [&](std::int64_t) { return ++calls < 3; });
+  const Generation enough =
+      generator_.generate(prompt_, greedy(12), [&](std::int64_t) { return ++calls < 3; });
   EXPECT_EQ(enough.reason, FinishReason::kCaller);
   EXPECT_EQ(enough.tokens, Ids(all.begin(), all.begin() + 3));
 }
@@ -119,7 +123,8 @@ TEST_F(TinyGenerator, RefusesPromptsWithoutTokensOrRoom) {
   EXPECT_NE(refusal({}, greedy(4)).find("no tokens"), std::string::npos);
   GenerationOptions narrow = greedy(4);
   narrow.context = 5;
-  EXPECT_EQ(refusal(prompt_, narrow), "the prompt has 5 tokens, and the model takes 5 together with what it generates");
+  EXPECT_EQ(refusal(prompt_, narrow),
+            "the prompt has 5 tokens, and the model takes 5 together with what it generates");
   EXPECT_NE(refusal({1, 67}, greedy(4)).find("Gather"), std::string::npos);  // an id beyond the vocabulary
 }
 
@@ -134,8 +139,10 @@ TEST_F(TinyGenerator, DrawsTheSameTokensForASeed) {
 }
 
 TEST(GeneratorOfAnEncoder, IsRefused) {
-  const Session session(build_model(open_checkpoint((fs::path(BANTAM_TESTDATA) / "fixtures/bert-fill-mask").string()),
-                                    Task::kFillMask).graph);
+  const Session session(
+      build_model(open_checkpoint((fs::path(BANTAM_TESTDATA) / "fixtures/bert-fill-mask").string()),
+                  Task::kFillMask)
+          .graph);
   EXPECT_THROW(Generator{session}, Error);
 }
 
@@ -158,10 +165,13 @@ void expect_stream(const Tokenizer& tokenizer, const Ids& before, const Ids& ids
 
 TEST(TextStream, AddsUpToTheDecodedText) {
   // Not WordPiece, which glues punctuation to the word before: what was written would change.
-  for (const std::string name : {"llama3-like", "roberta", "sentencepiece-bpe-fallback", "unigram-metaspace"}) {
+  for (const std::string name :
+       {"llama3-like", "roberta", "sentencepiece-bpe-fallback", "unigram-metaspace"}) {
     const Tokenizer tokenizer = Tokenizer::load(fs::path(BANTAM_TESTDATA) / "tokenizers" / (name + ".json"));
     SCOPED_TRACE(name);
-    for (const std::string text : {"A plain sentence, twice.", "na\u00efve caf\u00e9 \u4f60\u597d \U0001f389\U0001f389!", " lead \n\n trail ", "\u2603"}) {
+    for (const std::string text :
+         {"A plain sentence, twice.", "na\u00efve caf\u00e9 \u4f60\u597d \U0001f389\U0001f389!",
+          " lead \n\n trail ", "\u2603"}) {
       const Ids ids = tokenizer.encode(text, {.add_special_tokens = false}).ids;
       expect_stream(tokenizer, {}, ids);
       for (std::size_t cut = 1; cut < ids.size(); ++cut) {

@@ -1,5 +1,5 @@
-// Blockwise operators in ONNX's own ones, by the native runtime: the same numbers, the same bits in the file. What
-// families emit as a whole is held against PyTorch and onnxruntime in tests/oracle/standard_ops.py.
+// Blockwise operators in ONNX's own ones, by the native runtime: the same numbers, the same bits in the file.
+// What families emit as a whole is held against PyTorch and onnxruntime in tests/oracle/standard_ops.py.
 #include "graph/lower.h"
 
 #include <gtest/gtest.h>
@@ -26,12 +26,14 @@ struct Case {
   int block;
   bool symmetric;
   bool matmul, gather;
-  bool plain_gather;   // another node reads the codes as well
-  DType codes;         // as the file declares them
+  bool plain_gather;  // another node reads the codes as well
+  DType codes;        // as the file declares them
   BlockLayout layout = BlockLayout::kMatMul;
 };
 
-void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << one.name;
+}
 
 std::vector<float> random_values(std::int64_t count, std::uint32_t seed) {
   std::mt19937 random(seed);
@@ -41,14 +43,19 @@ std::vector<float> random_values(std::int64_t count, std::uint32_t seed) {
   return values;
 }
 
-// y = MatMulNBits(x, w, bias), e = GatherBlockQuantized(w, ids), c = Gather(codes of w, ids), as the case asks.
+// y = MatMulNBits(x, w, bias), e = GatherBlockQuantized(w, ids), c = Gather(codes of w, ids), as the case
+// asks.
 Graph blockwise_graph(const Case& c) {
   Graph graph;
   graph.opsets = {{"", 21}};
   GraphBuilder builder(graph);
-  const BlockwiseOptions options = {.bits = c.bits, .block_size = c.block, .symmetric = c.symmetric, .layout = c.layout};
-  Weight weight{"w", Role::kHead, make_memory_source("w", {kRows, c.width}, random_values(kRows * c.width, 1)),
-                blockwise_codec(options), {}};
+  const BlockwiseOptions options = {
+      .bits = c.bits, .block_size = c.block, .symmetric = c.symmetric, .layout = c.layout};
+  Weight weight{"w",
+                Role::kHead,
+                make_memory_source("w", {kRows, c.width}, random_values(kRows * c.width, 1)),
+                blockwise_codec(options),
+                {}};
   for (const PartSpec& spec : weight.codec->parts(weight.source->spec())) {
     weight.parts.push_back({{graph.add_value("w" + spec.suffix, spec.dtype)}, {spec.shape}, spec.dtype});
   }
@@ -64,11 +71,12 @@ Graph blockwise_graph(const Case& c) {
   const GraphBuilder::Scope scope(builder, "layer");
   if (c.matmul) {
     const ValueId x = builder.input("x", DType::kF32, {Dim::named("n"), Dim::fixed(c.width)});
-    const ValueId bias = builder.weight("b", Role::kBias, make_memory_source("b", {kRows}, random_values(kRows, 2)));
-    const ValueId y = builder.op("MatMulNBits", {x, codes, scales, zeros, kNoValue, bias},
-                                 {{"K", c.width}, {"N", kRows}, {"bits", std::int64_t{c.bits}},
-                                  {"block_size", std::int64_t{c.block}}},
-                                 DType::kF32, kMicrosoft);
+    const ValueId bias =
+        builder.weight("b", Role::kBias, make_memory_source("b", {kRows}, random_values(kRows, 2)));
+    const ValueId y = builder.op(
+        "MatMulNBits", {x, codes, scales, zeros, kNoValue, bias},
+        {{"K", c.width}, {"N", kRows}, {"bits", std::int64_t{c.bits}}, {"block_size", std::int64_t{c.block}}},
+        DType::kF32, kMicrosoft);
     builder.output(y, "y", {Dim::named("n"), Dim::fixed(kRows)});
   }
   const ValueId ids = c.gather || c.plain_gather
@@ -76,8 +84,10 @@ Graph blockwise_graph(const Case& c) {
                           : kNoValue;
   if (c.gather) {
     const ValueId e = builder.op("GatherBlockQuantized", {rows, ids, scales, zeros},
-                                 {{"bits", std::int64_t{c.bits}}, {"block_size", std::int64_t{c.block}},
-                                  {"gather_axis", std::int64_t{0}}, {"quantize_axis", std::int64_t{1}}},
+                                 {{"bits", std::int64_t{c.bits}},
+                                  {"block_size", std::int64_t{c.block}},
+                                  {"gather_axis", std::int64_t{0}},
+                                  {"quantize_axis", std::int64_t{1}}},
                                  DType::kF32, kMicrosoft);
     builder.output(e, "e", {Dim::named("a"), Dim::named("b"), Dim{}});
   }
@@ -158,14 +168,15 @@ TEST_P(LowerBlockwise, GivesTheSameNumbersToTransformersJs3) {
   expect_same(fused, lowered, inputs_of(c));
 }
 
-// Codecs are asked for tiles of rows; what they are wrapped in must give the same bytes and decode to the same values.
+// Codecs are asked for tiles of rows; what they are wrapped in must give the same bytes and decode to the
+// same values.
 TEST_P(LowerBlockwise, DecodesWhatItStores) {
   const Case& c = GetParam();
   const Graph fused = blockwise_graph(c);
   const std::vector<float> values = random_values(kRows * c.width, 1);
-  const std::vector<float> want = testing::decode(*fused.weights[0].codec,
-                                                  testing::encode(*fused.weights[0].codec, values, kRows, c.width),
-                                                  kRows, c.width);
+  const std::vector<float> want =
+      testing::decode(*fused.weights[0].codec,
+                      testing::encode(*fused.weights[0].codec, values, kRows, c.width), kRows, c.width);
   for (const Operators allowed : {Operators::kStandard, Operators::kWeb122}) {
     Graph lowered = fused;
     lower_operators(lowered, allowed);
@@ -178,23 +189,24 @@ TEST_P(LowerBlockwise, DecodesWhatItStores) {
 
 INSTANTIATE_TEST_SUITE_P(
     Forms, LowerBlockwise,
-    ::testing::Values(Case{"four", 64, 4, 16, true, true, false, false, DType::kI4},
-                    Case{"four_padded", 50, 4, 16, true, true, false, false, DType::kI4},
-                    Case{"four_zeros", 64, 4, 16, false, true, false, false, DType::kU4},
-                    Case{"four_zeros_odd", 41, 4, 16, false, true, false, false, DType::kU8},
-                    Case{"four_rows", 64, 4, 16, true, false, true, false, DType::kU8},
-                    Case{"four_rows_zeros", 48, 4, 16, false, false, true, false, DType::kU8},
-                    Case{"four_rows_unpadded", 40, 4, 16, true, false, true, false, DType::kU8, BlockLayout::kGather},
-                    Case{"four_tied", 64, 4, 32, true, true, true, false, DType::kU8},
-                    Case{"four_tied_zeros", 96, 4, 32, false, true, true, false, DType::kU8},
-                    Case{"four_read_twice", 64, 4, 32, true, true, false, true, DType::kU8},
-                    Case{"eight", 64, 8, 64, true, true, false, false, DType::kI8},
-                    Case{"eight_padded", 70, 8, 16, true, true, false, false, DType::kI8},
-                    Case{"eight_zeros", 64, 8, 32, false, true, false, false, DType::kU8},
-                    Case{"eight_rows", 64, 8, 32, true, false, true, false, DType::kI8},
-                    Case{"eight_rows_unpadded", 40, 8, 16, true, false, true, false, DType::kI8, BlockLayout::kGather},
-                    Case{"eight_tied", 64, 8, 32, true, true, true, false, DType::kI8},
-                    Case{"eight_read_twice", 64, 8, 32, true, true, false, true, DType::kU8}),
+    ::testing::Values(
+        Case{"four", 64, 4, 16, true, true, false, false, DType::kI4},
+        Case{"four_padded", 50, 4, 16, true, true, false, false, DType::kI4},
+        Case{"four_zeros", 64, 4, 16, false, true, false, false, DType::kU4},
+        Case{"four_zeros_odd", 41, 4, 16, false, true, false, false, DType::kU8},
+        Case{"four_rows", 64, 4, 16, true, false, true, false, DType::kU8},
+        Case{"four_rows_zeros", 48, 4, 16, false, false, true, false, DType::kU8},
+        Case{"four_rows_unpadded", 40, 4, 16, true, false, true, false, DType::kU8, BlockLayout::kGather},
+        Case{"four_tied", 64, 4, 32, true, true, true, false, DType::kU8},
+        Case{"four_tied_zeros", 96, 4, 32, false, true, true, false, DType::kU8},
+        Case{"four_read_twice", 64, 4, 32, true, true, false, true, DType::kU8},
+        Case{"eight", 64, 8, 64, true, true, false, false, DType::kI8},
+        Case{"eight_padded", 70, 8, 16, true, true, false, false, DType::kI8},
+        Case{"eight_zeros", 64, 8, 32, false, true, false, false, DType::kU8},
+        Case{"eight_rows", 64, 8, 32, true, false, true, false, DType::kI8},
+        Case{"eight_rows_unpadded", 40, 8, 16, true, false, true, false, DType::kI8, BlockLayout::kGather},
+        Case{"eight_tied", 64, 8, 32, true, true, true, false, DType::kI8},
+        Case{"eight_read_twice", 64, 8, 32, true, true, false, true, DType::kU8}),
     [](const auto& entry) { return std::string(entry.param.name); });
 
 // What the operator set of onnxruntime-web 1.22 has may stay.
@@ -229,14 +241,16 @@ TEST(LowerOperators, RefusesByNameWhatItDoesNotKnow) {
             "/h/FusedMatMul: com.microsoft.FusedMatMul has no form in ONNX's own operators here");
   EXPECT_EQ(refusal(one_node("QuickGelu", {}, 20)),
             "opset 20; the operators that replace others are those of opset 21");
-  EXPECT_EQ(refusal(one_node("QuickGelu", {{"beta", 1.0F}})), "/h/QuickGelu (QuickGelu): attribute beta is not covered here");
+  EXPECT_EQ(refusal(one_node("QuickGelu", {{"beta", 1.0F}})),
+            "/h/QuickGelu (QuickGelu): attribute beta is not covered here");
   EXPECT_EQ(refusal(one_node("QuickGelu", {{"alpha", std::int64_t{1}}})),
             "/h/QuickGelu (QuickGelu): attribute alpha is no float");
   EXPECT_EQ(refusal(one_node("MatMulNBits", {})),
             "/h/MatMulNBits: the codes of MatMulNBits are no stored weight; that is not covered here");
   EXPECT_EQ(refusal(one_node("RotaryEmbedding", {{"interleaved", std::int64_t{1}}})),
             "/h/RotaryEmbedding (RotaryEmbedding): interleaved is 1; only 0 is covered here");
-  EXPECT_EQ(refusal(one_node("GroupQueryAttention", {{"num_heads", std::int64_t{2}}, {"kv_num_heads", std::int64_t{2}}})),
+  EXPECT_EQ(refusal(one_node("GroupQueryAttention",
+                             {{"num_heads", std::int64_t{2}}, {"kv_num_heads", std::int64_t{2}}})),
             "/h/GroupQueryAttention (GroupQueryAttention): without attention_bias it is not covered here");
   EXPECT_EQ(refusal(one_node("GroupQueryAttention", {{"local_window_size", std::int64_t{4}}})),
             "/h/GroupQueryAttention (GroupQueryAttention): local_window_size is 4; only -1 is covered here");

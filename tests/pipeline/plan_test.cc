@@ -127,9 +127,12 @@ TEST(Rules, ChangeWhatTheyMatchAndNothingElse) {
 TEST(Rules, ReachLayersBlocksAndZeroPoints) {
   Recipe recipe = recipe_of(small_model(), {DtypeName::kQ4});
   const Json before = tensors_of(recipe);
-  recipe.variants[0].rules = {
-      {.layers = LayerRange{1, 2}, .bits = 8},
-      {.role = Role::kAttentionQ, .layers = LayerRange{2, 2}, .bits = 4, .block_size = 64, .symmetric = false}};
+  recipe.variants[0].rules = {{.layers = LayerRange{1, 2}, .bits = 8},
+                              {.role = Role::kAttentionQ,
+                               .layers = LayerRange{2, 2},
+                               .bits = 4,
+                               .block_size = 64,
+                               .symmetric = false}};
   const Json after = tensors_of(recipe);
   for (const auto& [name, tensor] : after.items()) {
     SCOPED_TRACE(name);

@@ -27,8 +27,8 @@ std::vector<Case> cases() {
   for (const TensorSourcePtr& source : open_safetensors(kTestdata / "pruning-golden.safetensors").tensors) {
     const std::string& name = source->spec().name;
     const std::size_t first = name.find('/'), second = name.rfind('/');
-    result.push_back({name.substr(0, first), name.substr(first + 1, second - first - 1), name.substr(second + 1),
-                      read_all_as_float(*source)});
+    result.push_back({name.substr(0, first), name.substr(first + 1, second - first - 1),
+                      name.substr(second + 1), read_all_as_float(*source)});
   }
   return result;
 }
@@ -36,7 +36,8 @@ std::vector<Case> cases() {
 // What the fixture's golden file holds of case 0; caches lose the heads that leave by being empty there.
 Tensors inputs_of(const Session& session, const std::string& fixture) {
   Tensors inputs;
-  for (const TensorSourcePtr& source : open_safetensors(kTestdata / "fixtures" / fixture / "golden.safetensors").tensors) {
+  for (const TensorSourcePtr& source :
+       open_safetensors(kTestdata / "fixtures" / fixture / "golden.safetensors").tensors) {
     constexpr std::string_view kPrefix = "case0.input.";
     if (!source->spec().name.starts_with(kPrefix)) continue;
     const std::string name = source->spec().name.substr(kPrefix.size());
@@ -77,7 +78,8 @@ TEST(PruningGoldens, GraphsWithoutHeadsEqualPyTorchWithMaskedOnes) {
 TEST(PruningGoldens, MaskedGraphsEqualPyTorchToo) {
   for (const Case& test : cases()) {
     SCOPED_TRACE(test.fixture + " " + test.heads);
-    const Graph graph = build_model(open_checkpoint((kTestdata / "fixtures" / test.fixture).string()), std::nullopt).graph;
+    const Graph graph =
+        build_model(open_checkpoint((kTestdata / "fixtures" / test.fixture).string()), std::nullopt).graph;
     HeadSet off;
     for (const auto& [layer, heads] : parse_head_list(test.heads).removed) {
       for (const std::int64_t head : heads) off.insert({layer, head});

@@ -6,9 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
-#include <vector>
-#include <limits>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -44,16 +43,23 @@ Report sample() {
     variant.agreement.kl_mean = v * 1e-4;
     variant.agreement.kl_max = v * 1e-2;
     variant.agreement.top1 = 1 - 0.002 * v;
-    for (int i = 0; i < 400; ++i) variant.agreement.kl.push_back(v * std::exp(-10.0 + 3 * std::sin(i * 1.7) + std::cos(i * 0.3)));
+    for (int i = 0; i < 400; ++i)
+      variant.agreement.kl.push_back(v * std::exp(-10.0 + 3 * std::sin(i * 1.7) + std::cos(i * 0.3)));
     for (int layer = 0; layer < 26; ++layer) {
-      variant.layers.push_back({"encoder.layer." + std::to_string(layer / 6) + ".part" + std::to_string(layer % 6), 130.0 - 25 * v - layer % 5, 0.9999});
+      variant.layers.push_back(
+          {"encoder.layer." + std::to_string(layer / 6) + ".part" + std::to_string(layer % 6),
+           130.0 - 25 * v - layer % 5, 0.9999});
     }
     report.variants.push_back(std::move(variant));
   }
   report.variants[2].padded_max_abs = 0.013;
-  report.gates.push_back({"--min-retention", "q4", 0.99, 0.991, Gate::Verdict::kUndecided, "q4: retention 0.991 against 0.99 is undecided; 9000 samples would decide"});
-  report.frontiers.push_back({"q4", "KL", {{1'000'000, 2e-3, {}}, {1'100'000, 4e-4, {}}, {1'300'000, 3e-5, {}}},
-                              {{1'100'000, 4e-4, 5e-4}}, {1'090'000, 4.5e-4, 4.8e-4}});
+  report.gates.push_back({"--min-retention", "q4", 0.99, 0.991, Gate::Verdict::kUndecided,
+                          "q4: retention 0.991 against 0.99 is undecided; 9000 samples would decide"});
+  report.frontiers.push_back({"q4",
+                              "KL",
+                              {{1'000'000, 2e-3, {}}, {1'100'000, 4e-4, {}}, {1'300'000, 3e-5, {}}},
+                              {{1'100'000, 4e-4, 5e-4}},
+                              {1'090'000, 4.5e-4, 4.8e-4}});
   report.notes = {"Something | that [a](b) reader should know"};
   return report;
 }
@@ -112,7 +118,8 @@ TEST_F(ReportFile, KeepsDivergencesThatAreNotFinite) {
   check_schema("report.schema.json", parse_json(text));
   write(text);
   const Agreement read = read_report(path_.string()).variants[3].agreement;
-  EXPECT_TRUE(std::isinf(read.kl_mean) && std::isinf(read.kl_max) && std::isinf(read.max_abs) && std::isinf(read.kl[7]));
+  EXPECT_TRUE(std::isinf(read.kl_mean) && std::isinf(read.kl_max) && std::isinf(read.max_abs) &&
+              std::isinf(read.kl[7]));
   EXPECT_EQ(read.kl_p999, agreement.kl_p999);
 }
 
@@ -148,7 +155,8 @@ TEST(ReportHtml, DrawsTheFrontierOfABudget) {
   EXPECT_NE(html.find("1100000 bytes, measured 0.0005"), std::string::npos);
   EXPECT_NE(report_markdown(report).find("| 1,090,000, chosen | 0.00045 | 0.00048 |"), std::string::npos);
   // Nothing that is lost, or is no number: nothing to draw on a logarithmic axis.
-  report.frontiers[0] = {"q4", "noise", {{1000, 0, {}}}, {}, {1000, std::numeric_limits<double>::infinity(), {}}};
+  report.frontiers[0] = {
+      "q4", "noise", {{1000, 0, {}}}, {}, {1000, std::numeric_limits<double>::infinity(), {}}};
   EXPECT_EQ(frontier_chart(report.frontiers[0]), "");
   EXPECT_EQ(report_html(report).find("Bits within"), std::string::npos);
   EXPECT_EQ(report_json(report).find("Infinity"), std::string::npos);
@@ -195,8 +203,12 @@ std::vector<double> numbers_of(const std::string& svg, const std::string& tag, c
 
 TEST(ReportMarkdown, ShowsHowTokensArePredicted) {
   const std::string text = report_markdown(sample_of_text());
-  EXPECT_NE(text.find("| PPL ratio | KL mean | KL median | KL 99.9 % | KL max | dp RMS | same top |"), std::string::npos) << text;
-  EXPECT_NE(text.find("| 1.0125 ± 0.0020 | 0 ± 0 | 0.0075 | 0 | inf | 1.23 ± 0.04 % | 0.00 ± 0.00 % |"), std::string::npos) << text;
+  EXPECT_NE(text.find("| PPL ratio | KL mean | KL median | KL 99.9 % | KL max | dp RMS | same top |"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("| 1.0125 ± 0.0020 | 0 ± 0 | 0.0075 | 0 | inf | 1.23 ± 0.04 % | 0.00 ± 0.00 % |"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("| NaN | NaN | NaN | NaN | NaN | NaN | NaN |"), std::string::npos) << text;
   EXPECT_EQ(text.find("cosine"), std::string::npos);
 }
@@ -206,8 +218,10 @@ TEST(ReportHtml, ShowsABrokenVariantAsBroken) {
   report.frontiers.clear();  // dots of another chart
   VariantReport& broken = report.variants[1];
   broken.first_nonfinite = "/encoder/<Gemm>";
-  broken.agreement.kl_mean = broken.agreement.kl_max = broken.agreement.max_abs = std::numeric_limits<double>::infinity();
-  for (std::size_t layer = 10; layer < broken.layers.size(); ++layer) broken.layers[layer] = {broken.layers[layer].name, -200, 0};
+  broken.agreement.kl_mean = broken.agreement.kl_max = broken.agreement.max_abs =
+      std::numeric_limits<double>::infinity();
+  for (std::size_t layer = 10; layer < broken.layers.size(); ++layer)
+    broken.layers[layer] = {broken.layers[layer].name, -200, 0};
   const std::string html = report_html(report);
   EXPECT_NE(html.find("fp16 is broken: /encoder/&lt;Gemm&gt; gives NaN or infinity."), std::string::npos);
   EXPECT_NE(html.find("<tr class=\"broken\"><td>fp16</td>"), std::string::npos);
@@ -217,18 +231,21 @@ TEST(ReportHtml, ShowsABrokenVariantAsBroken) {
   EXPECT_EQ(numbers_of(html, "<circle", "cx").size(), 4U);
   EXPECT_EQ(html.find("<circle class=\"s1\""), std::string::npos);
   EXPECT_NE(html.find("<circle class=\"s2\""), std::string::npos);
-  EXPECT_NE(report_markdown(report).find("| fp16 | 2.81 MiB | 16.00 | NaN |"), std::string::npos) << report_markdown(report);
+  EXPECT_NE(report_markdown(report).find("| fp16 | 2.81 MiB | 16.00 | NaN |"), std::string::npos)
+      << report_markdown(report);
 }
 
 TEST(Svg, LabelsOfDotsAtOnePlaceDoNotOverlap) {
   std::vector<ChartPoint> points;
-  for (std::size_t i = 0; i < 7; ++i) points.push_back({1.5 + 1e-4 * static_cast<double>(i % 3), 99.5, 98, 101, "uint8", i});
+  for (std::size_t i = 0; i < 7; ++i)
+    points.push_back({1.5 + 1e-4 * static_cast<double>(i % 3), 99.5, 98, 101, "uint8", i});
   const std::string svg = scatter_chart(points, {"x", "y", "d", 100.0});
   const std::string names = svg.substr(svg.find("<text", svg.rfind("<circle")));
   const std::vector<double> x = numbers_of(names, "<text", "x"), y = numbers_of(names, "<text", "y");
   ASSERT_GE(x.size(), 7U);
   for (std::size_t a = 0; a < 7; ++a) {
-    for (std::size_t b = 0; b < a; ++b) EXPECT_TRUE(std::abs(x[a] - x[b]) > 20 || std::abs(y[a] - y[b]) > 11) << a << " and " << b;
+    for (std::size_t b = 0; b < a; ++b)
+      EXPECT_TRUE(std::abs(x[a] - x[b]) > 20 || std::abs(y[a] - y[b]) > 11) << a << " and " << b;
   }
   EXPECT_EQ(numbers_of(svg, "<circle", "r").front(), 7);
   EXPECT_LT(numbers_of(svg, "<circle", "r").back(), 7);
@@ -242,14 +259,19 @@ TEST(Svg, AnAxisEndsWhereNothingCanLie) {
 
 TEST(Svg, LayersAreNamedByTheirBlocks) {
   std::vector<std::string> layers = {"/embeddings/LayerNorm/Op"};
-  for (int i = 0; i < 24; ++i) layers.push_back("/encoder/layer." + std::to_string(i / 6) + "/attention/MatMul_" + std::to_string(i % 6));
-  const std::string svg = line_chart(layers, {{"q8", std::vector<double>(layers.size(), 40), 2}}, {"x", "y", "d"});
-  for (const char* block : {">layer.0<", ">layer.1<", ">layer.2<", ">layer.3<"}) EXPECT_NE(svg.find(block), std::string::npos) << block;
+  for (int i = 0; i < 24; ++i)
+    layers.push_back("/encoder/layer." + std::to_string(i / 6) + "/attention/MatMul_" +
+                     std::to_string(i % 6));
+  const std::string svg =
+      line_chart(layers, {{"q8", std::vector<double>(layers.size(), 40), 2}}, {"x", "y", "d"});
+  for (const char* block : {">layer.0<", ">layer.1<", ">layer.2<", ">layer.3<"})
+    EXPECT_NE(svg.find(block), std::string::npos) << block;
   EXPECT_NE(svg.find("<title>/encoder/layer.2/attention/MatMul_4\nq8: 40.0 dB</title>"), std::string::npos);
 }
 
 TEST(Svg, HistogramsSayWhatLiesLeftOfTheAxis) {
-  const std::string svg = log_histogram({{"fp32", {1e-15, 0, 2e-15, 1e-14}}, {"q8", {1e-4, 1e-3, 1e-3, 0}, 2}}, {"x", "", "d"});
+  const std::string svg =
+      log_histogram({{"fp32", {1e-15, 0, 2e-15, 1e-14}}, {"q8", {1e-4, 1e-3, 1e-3, 0}, 2}}, {"x", "", "d"});
   EXPECT_NE(svg.find(">100 % below 1e-11<"), std::string::npos) << svg;
   EXPECT_NE(svg.find(">25 % below 1e-11<"), std::string::npos);
   EXPECT_NE(svg.find("highest bar: 50 %"), std::string::npos);

@@ -169,7 +169,8 @@ Tensor best(const Tensor& logits) {
   for (std::int64_t b = 0; b < logits.dim(0); ++b) {
     const auto row = values.subspan(static_cast<std::size_t>(((b + 1) * logits.dim(1) - 1) * width),
                                     static_cast<std::size_t>(width));
-    tokens.mutable_data<std::int64_t>()[static_cast<std::size_t>(b)] = std::ranges::max_element(row) - row.begin();
+    tokens.mutable_data<std::int64_t>()[static_cast<std::size_t>(b)] =
+        std::ranges::max_element(row) - row.begin();
   }
   return tokens;
 }
@@ -197,7 +198,9 @@ Tensor positions_of(const Tensor& mask, std::int64_t count) {
       const bool real = mask.data<std::int64_t>()[static_cast<std::size_t>(b * mask.dim(1) + i)] != 0;
       seen += real ? 1 : 0;
       const std::int64_t at = i - (mask.dim(1) - count);
-      if (at >= 0) positions.mutable_data<std::int64_t>()[static_cast<std::size_t>(b * count + at)] = real ? seen - 1 : 1;
+      if (at >= 0)
+        positions.mutable_data<std::int64_t>()[static_cast<std::size_t>(b * count + at)] =
+            real ? seen - 1 : 1;
     }
   }
   return positions;

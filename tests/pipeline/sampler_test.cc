@@ -13,7 +13,8 @@ namespace {
 
 const std::vector<float> kLogits = {1.0F, 3.0F, -1.0F, 3.0F, 2.0F};
 
-std::map<std::int64_t, int> counts(const SamplingOptions& options, int draws = 20000, const std::vector<float>& logits = kLogits) {
+std::map<std::int64_t, int> counts(const SamplingOptions& options, int draws = 20000,
+                                   const std::vector<float>& logits = kLogits) {
   Sampler sampler(options);
   std::map<std::int64_t, int> seen;
   for (int i = 0; i < draws; ++i) ++seen[sampler.pick(logits, {})];
@@ -34,7 +35,8 @@ TEST(Sampler, DrawsByTheSoftmaxOfTheTemperature) {
       const auto found = seen.find(static_cast<std::int64_t>(i));
       const double share = found == seen.end() ? 0 : found->second / 20000.0;
       // Four standard deviations of a binomial share.
-      EXPECT_NEAR(share, expected, 4 * std::sqrt(expected * (1 - expected) / 20000)) << i << " at " << temperature;
+      EXPECT_NEAR(share, expected, 4 * std::sqrt(expected * (1 - expected) / 20000))
+          << i << " at " << temperature;
     }
   }
 }

@@ -39,7 +39,8 @@ TEST(Schemas, AreInTheBinaryAsTheyAreInTheRepository) {
 
 TEST(Schemas, KnowTheSameWordsAsTheTables) {
   const Json definitions = schema_file("recipe.schema.json").at("definitions");
-  std::vector<std::string> dtypes_known, tasks_known, roles_known, compressions_known, methods_known, stored_known;
+  std::vector<std::string> dtypes_known, tasks_known, roles_known, compressions_known, methods_known,
+      stored_known;
   for (const auto& entry : dtype_names()) dtypes_known.emplace_back(entry.name);
   for (const auto& entry : tasks()) tasks_known.emplace_back(entry.name);
   for (const auto& entry : roles()) roles_known.emplace_back(entry.name);
@@ -80,7 +81,8 @@ TEST_P(WrittenFiles, FollowTheirSchemas) {
   check_schema("recipe.schema.json", recipe_json(recipe));
   check_schema("inspect.schema.json", parse_json(inspection_json(inspect(fixture(GetParam()).string()))));
   check_schema("inspect.schema.json", parse_json(inspection_json(inspect(bundle.path().string()))));
-  check_schema("verify.schema.json", parse_json(verification_json(verify(bundle.path(), {}, silent_progress()))));
+  check_schema("verify.schema.json",
+               parse_json(verification_json(verify(bundle.path(), {}, silent_progress()))));
   check_schema("inspect.schema.json",
                parse_json(inspection_json(inspect((bundle / "onnx/model_q4.onnx").string()))));
   check_schema("inspect.schema.json",

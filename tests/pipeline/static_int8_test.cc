@@ -1,5 +1,5 @@
-// Static INT8 as scheme and runtime see it: which nodes there are, what the runtime makes of them, and that both formats
-// compute the same as their nodes one by one.
+// Static INT8 as scheme and runtime see it: which nodes there are, what the runtime makes of them, and that
+// both formats compute the same as their nodes one by one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,7 +16,9 @@ namespace {
 
 constexpr const char* kTiny = BANTAM_TESTDATA "/sst2-bert-tiny";
 
-Graph float_graph() { return build_model(open_checkpoint(kTiny), std::nullopt).graph; }
+Graph float_graph() {
+  return build_model(open_checkpoint(kTiny), std::nullopt).graph;
+}
 
 ActivationRanges all_ranges(const Graph& graph) {
   ActivationRanges ranges;
@@ -29,7 +31,9 @@ Graph static_graph(QuantFormat format, std::vector<Rule> rules = {}) {
   Variant variant{.dtype = DtypeName::kQ8};
   variant.static_int8 = StaticInt8{.format = format, .ranges = ""};
   variant.rules = std::move(rules);
-  return quantize(graph, variant, [](const TensorSource&) { return std::optional<float>(); }, {{}, {}, all_ranges(graph)}).graph;
+  return quantize(graph, variant, [](const TensorSource&) { return std::optional<float>(); },
+                  {{}, {}, all_ranges(graph)})
+      .graph;
 }
 
 std::int64_t count(const Graph& graph, std::string_view type) {
@@ -55,7 +59,8 @@ TEST(StaticInt8, QuantizesEveryActivationOnceAndNoResult) {
 }
 
 TEST(StaticInt8, LeavesIslandsInFloat) {
-  const Graph graph = static_graph(QuantFormat::kQOperator, {{.role = Role::kMlpDown, .match = "", .keep = true}});
+  const Graph graph =
+      static_graph(QuantFormat::kQOperator, {{.role = Role::kMlpDown, .match = "", .keep = true}});
   EXPECT_EQ(count(graph, "MatMulIntegerToFloat"), 20);
   EXPECT_EQ(count(graph, "QuantizeLinear"), 12);
 }
@@ -70,8 +75,9 @@ TEST(StaticInt8, StaysDynamicWhereCalibrationSawNothing) {
       quantize(graph, variant, [](const TensorSource&) { return std::optional<float>(); }, {{}, {}, ranges});
   EXPECT_EQ(count(made.graph, "DynamicQuantizeLinear"), 1);
   ASSERT_EQ(made.notes.size(), 1u);
-  EXPECT_EQ(made.notes[0],
-            "bert.encoder.layer.2.output.dense.weight: calibration saw nothing of its input; it stays dynamic");
+  EXPECT_EQ(
+      made.notes[0],
+      "bert.encoder.layer.2.output.dense.weight: calibration saw nothing of its input; it stays dynamic");
 }
 
 TEST(StaticInt8, IsOneIntegerProductPerLinearAtRunTime) {

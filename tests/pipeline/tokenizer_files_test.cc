@@ -229,7 +229,8 @@ TEST(GenerationConfig, NamesTheKeyThatIsWrong) {
     return error_of([&] { Collected c(folder.path()); });
   };
   EXPECT_TRUE(has_parts(error("[]"), {"generation_config.json", "object"}));
-  EXPECT_TRUE(has_parts(error(R"({"eos_token_id": 100})"), {"generation_config.json", "eos_token_id", "100 tokens"}));
+  EXPECT_TRUE(
+      has_parts(error(R"({"eos_token_id": 100})"), {"generation_config.json", "eos_token_id", "100 tokens"}));
   EXPECT_TRUE(has_parts(error(R"({"eos_token_id": [5, 18446744073709551615]})"), {"eos_token_id", "beyond"}));
   EXPECT_TRUE(has_parts(error(R"({"eos_token_id": []})"), {"eos_token_id", "empty"}));
   EXPECT_TRUE(has_parts(error(R"({"pad_token_id": "<pad>"})"), {"pad_token_id", "<pad>"}));
@@ -237,9 +238,10 @@ TEST(GenerationConfig, NamesTheKeyThatIsWrong) {
   EXPECT_TRUE(has_parts(error(R"({"max_length": 0})"), {"max_length", "0"}));
   EXPECT_TRUE(has_parts(error(R"({"max_new_tokens": -1})"), {"max_new_tokens", "-1"}));
   EXPECT_TRUE(has_parts(error(R"({"temperature": "hot"})"), {"temperature", "hot"}));
-  for (const char* good : {R"({"eos_token_id": [1, 99], "pad_token_id": -1, "bos_token_id": null})",
-                           R"({"bos_token_id": 50256, "eos_token_id": 99})",
-                           R"({"temperature": 0.7, "top_k": 20, "max_length": 1024, "transformers_version": "5"})"}) {
+  for (const char* good :
+       {R"({"eos_token_id": [1, 99], "pad_token_id": -1, "bos_token_id": null})",
+        R"({"bos_token_id": 50256, "eos_token_id": 99})",
+        R"({"temperature": 0.7, "top_k": 20, "max_length": 1024, "transformers_version": "5"})"}) {
     folder.write("generation_config.json", good);
     EXPECT_TRUE(Collected(folder.path()).copied("generation_config.json")) << good;
   }

@@ -30,7 +30,8 @@ TEST(StorageFrontier, LeavesOutWhatIsLargerAndNoBetterOrAboveTheHull) {
 }
 
 TEST(StorageFrontier, FindsTheSmallestWithinACostOrNothing) {
-  const std::vector<FrontierPoint> frontier = storage_frontier(Options{{{40, 10.0}, {80, 2.0}}, {{4, 3.0}, {8, 1.0}}});
+  const std::vector<FrontierPoint> frontier =
+      storage_frontier(Options{{{40, 10.0}, {80, 2.0}}, {{4, 3.0}, {8, 1.0}}});
   EXPECT_EQ(within_cost(frontier, 11.5), &frontier[1]);
   EXPECT_EQ(within_cost(frontier, 2.9), nullptr);
 }
@@ -42,7 +43,8 @@ TEST(StorageFrontier, IsTheLowerConvexHullOfAllChoices) {
     Options options(4);
     for (auto& list : options) {
       for (int i = 0; i < 3; ++i) {
-        list.push_back({static_cast<std::int64_t>(1 + random() % 50), static_cast<double>(random() % 1000) / 10.0});
+        list.push_back(
+            {static_cast<std::int64_t>(1 + random() % 50), static_cast<double>(random() % 1000) / 10.0});
       }
     }
     const std::vector<FrontierPoint> frontier = storage_frontier(options);
@@ -59,7 +61,8 @@ TEST(StorageFrontier, IsTheLowerConvexHullOfAllChoices) {
         best = std::min(best, sum);
       }
       double found = std::numeric_limits<double>::infinity();
-      for (const FrontierPoint& point : frontier) found = std::min(found, point.cost + price * static_cast<double>(point.bytes));
+      for (const FrontierPoint& point : frontier)
+        found = std::min(found, point.cost + price * static_cast<double>(point.bytes));
       EXPECT_NEAR(found, best, 1e-9);
     }
   }
@@ -71,7 +74,8 @@ TEST(BestWithin, IsWhatTryingEverythingFinds) {
     Options options(5);
     for (auto& list : options) {
       for (int i = 0; i < 2; ++i) {
-        list.push_back({static_cast<std::int64_t>(1 + random() % 300), static_cast<double>(random() % 1000) / 10.0});
+        list.push_back(
+            {static_cast<std::int64_t>(1 + random() % 300), static_cast<double>(random() % 1000) / 10.0});
       }
     }
     const auto limit = static_cast<std::int64_t>(random() % 1200);

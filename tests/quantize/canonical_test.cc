@@ -17,7 +17,8 @@ namespace {
 using Axis = CoupledAxis::Axis;
 using Matrix = std::vector<float>;
 
-// norm -> up, gate -> product -> down, all of `kWidth` x `kInner`, and values -> output of a grouped attention.
+// norm -> up, gate -> product -> down, all of `kWidth` x `kInner`, and values -> output of a grouped
+// attention.
 constexpr std::int64_t kWidth = 48, kInner = 80, kHead = 8, kHeads = 6, kGroups = 2;
 
 struct Model {
@@ -44,7 +45,8 @@ struct Model {
       return bias == kNoValue ? builder.op("Gemm", {from, weight}, transposed)
                               : builder.op("Gemm", {from, weight, bias}, transposed);
     };
-    const ValueId gate_w = declare("gate", {kInner, kWidth}, gate), up_w = declare("up", {kInner, kWidth}, up);
+    const ValueId gate_w = declare("gate", {kInner, kWidth}, gate),
+                  up_w = declare("up", {kInner, kWidth}, up);
     const ValueId up_b = declare("up_bias", {kInner}, up_bias);
     const ValueId product = builder.op("Mul", {linear(normed, gate_w), linear(normed, up_w, up_b)});
     const ValueId down_w = declare("down", {kWidth, kInner}, down);
@@ -82,7 +84,8 @@ Model twin(const Model& model, const std::function<float(std::int64_t)>& factor)
   Model other = model;
   for (std::int64_t c = 0; c < kWidth; c += 3) {
     other.gain[static_cast<std::size_t>(c)] *= factor(c);
-    for (Matrix* reader : {&other.gate, &other.up, &other.value}) scale_column(*reader, kWidth, c, 1 / factor(c));
+    for (Matrix* reader : {&other.gate, &other.up, &other.value})
+      scale_column(*reader, kWidth, c, 1 / factor(c));
   }
   for (std::int64_t c = 0; c < kInner; c += 3) {
     scale_row(other.up, kWidth, c, factor(c));
@@ -111,7 +114,8 @@ class Canonical : public ::testing::TestWithParam<CanonicalForm> {};
 
 TEST_P(Canonical, TwinsByPowersOfTwoBecomeTheSameBytes) {
   const Model model;
-  const Model other = twin(model, [](std::int64_t c) { return std::ldexp(1.0f, static_cast<int>(c % 17) - 8); });
+  const Model other =
+      twin(model, [](std::int64_t c) { return std::ldexp(1.0f, static_cast<int>(c % 17) - 8); });
   ASSERT_NE(model.up, other.up);
   const auto expected = canonical(model.graph(), GetParam());
   EXPECT_EQ(canonical(other.graph(), GetParam()), expected);
@@ -127,13 +131,17 @@ TEST_P(Canonical, KeepsWhatTheModelComputes) {
         return static_cast<double>(m[static_cast<std::size_t>(row * width + column)]);
       };
       const double gated = at(model.gate, j, kWidth, i) * at(model.gain, 0, kWidth, i);
-      EXPECT_NEAR(at(now["gate"], j, kWidth, i) * at(now["gain"], 0, kWidth, i), gated, 4e-7 * std::abs(gated));
+      EXPECT_NEAR(at(now["gate"], j, kWidth, i) * at(now["gain"], 0, kWidth, i), gated,
+                  4e-7 * std::abs(gated));
       // Through the product: gain, up and down together.
-      const double whole = at(model.up, j, kWidth, i) * at(model.gain, 0, kWidth, i) * at(model.down, i, kInner, j);
-      const double then = at(now["up"], j, kWidth, i) * at(now["gain"], 0, kWidth, i) * at(now["down"], i, kInner, j);
+      const double whole =
+          at(model.up, j, kWidth, i) * at(model.gain, 0, kWidth, i) * at(model.down, i, kInner, j);
+      const double then =
+          at(now["up"], j, kWidth, i) * at(now["gain"], 0, kWidth, i) * at(now["down"], i, kInner, j);
       EXPECT_NEAR(then, whole, 4e-7 * std::abs(whole));
       const double bias = at(model.up_bias, 0, kInner, j) * at(model.down, i, kInner, j);
-      EXPECT_NEAR(at(now["up_bias"], 0, kInner, j) * at(now["down"], i, kInner, j), bias, 4e-7 * std::abs(bias));
+      EXPECT_NEAR(at(now["up_bias"], 0, kInner, j) * at(now["down"], i, kInner, j), bias,
+                  4e-7 * std::abs(bias));
     }
   }
 }
@@ -191,7 +199,8 @@ TEST_P(Canonical, LeavesWeightsAloneThatSomethingElseReads) {
   EXPECT_NE(now.at("gain"), model.gain);
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Canonical, ::testing::Values(CanonicalForm::kPowersOfTwo, CanonicalForm::kFull));
+INSTANTIATE_TEST_SUITE_P(Forms, Canonical,
+                         ::testing::Values(CanonicalForm::kPowersOfTwo, CanonicalForm::kFull));
 
 TEST(PowersOfTwo, KeepTheBitsOfEveryFraction) {
   const Model model;
@@ -230,7 +239,8 @@ TEST(ScaledSource, ReadsAnyRowsAtAnyAddress) {
   for (std::size_t i = 0; i < 35; ++i) {
     float read = 0;
     std::memcpy(&read, bytes.data() + 1 + i * sizeof(float), sizeof(read));
-    const double exact = static_cast<double>(values[4 * 7 + i]) * (factors.rows[4 + i / 7] * factors.columns[i % 7]);
+    const double exact =
+        static_cast<double>(values[4 * 7 + i]) * (factors.rows[4 + i / 7] * factors.columns[i % 7]);
     EXPECT_EQ(read, static_cast<float>(exact));
   }
 }

@@ -30,7 +30,10 @@ std::vector<float> hard_rows() {
 
 // By width of a row.
 std::vector<std::pair<std::int64_t, std::vector<float>>> matrices() {
-  return {{8, hard_rows()}, {250, trained_weights(13 * 250, 1)}, {33, trained_weights(33, 2)}, {1, {0.1f, -2.0f}}};
+  return {{8, hard_rows()},
+          {250, trained_weights(13 * 250, 1)},
+          {33, trained_weights(33, 2)},
+          {1, {0.1f, -2.0f}}};
 }
 
 TEST(Int8ChannelCodec, WritesNearestCodesOfAbsmaxScales) {

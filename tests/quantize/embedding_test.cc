@@ -63,7 +63,8 @@ TEST(QuantizedEmbedding, SharesItsInitializersWithATiedHead) {
 }
 
 const Node& only(const Graph& graph, std::string_view type) {
-  return *std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.type == type; });
+  return *std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                       [&](const Node& node) { return node.type == type; });
 }
 
 TEST(FusedEmbedding, ReadsTheBytesOfATiedHeadAsRows) {

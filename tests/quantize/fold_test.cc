@@ -33,7 +33,8 @@ class Input final : public InputStatistics {
     for (std::int64_t row = 0; row < samples; ++row) {
       for (std::int64_t k = 0; k < width; ++k) {
         const auto at = static_cast<std::size_t>(row * width + k);
-        x[static_cast<std::size_t>(k)] = (noise[at] + 0.5 * noise[k == 0 ? at : at - 1]) * (k % 9 == 4 ? 20 : 0.2 + 0.05 * (k % 7));
+        x[static_cast<std::size_t>(k)] =
+            (noise[at] + 0.5 * noise[k == 0 ? at : at - 1]) * (k % 9 == 4 ? 20 : 0.2 + 0.05 * (k % 7));
       }
       for (std::size_t i = 0; i < x.size(); ++i) {
         absmax_[i] = std::max(absmax_[i], static_cast<float>(std::abs(x[i])));
@@ -67,10 +68,10 @@ struct Known final : Statistics {
 
 struct Model {
   std::map<std::string, Matrix> weights = {{"gain", testing::trained_weights(kWidth, 1, 0.5f)},
-                                           {"gate", testing::trained_weights(kInner * kWidth, 2)},
-                                           {"up", testing::trained_weights(kInner * kWidth, 3)},
+                                           {"gate", testing::trained_weights(kInner* kWidth, 2)},
+                                           {"up", testing::trained_weights(kInner* kWidth, 3)},
                                            {"up_bias", testing::trained_weights(kInner, 4)},
-                                           {"down", testing::trained_weights(kWidth * kInner, 5)}};
+                                           {"down", testing::trained_weights(kWidth* kInner, 5)}};
   std::shared_ptr<Input> normed = std::make_shared<Input>(kWidth, 11);
   std::shared_ptr<Input> product = std::make_shared<Input>(kInner, 12);
 
@@ -94,10 +95,13 @@ struct Model {
     const ValueId gate = declare("gate", {kInner, kWidth}), up = declare("up", {kInner, kWidth});
     const ValueId up_bias = declare("up_bias", {kInner}), down = declare("down", {kWidth, kInner});
     const ValueId gated = builder.op("Gemm", {normed_value, gate}, transposed);
-    const ValueId mul = builder.op("Mul", {gated, builder.op("Gemm", {normed_value, up, up_bias}, transposed)});
+    const ValueId mul =
+        builder.op("Mul", {gated, builder.op("Gemm", {normed_value, up, up_bias}, transposed)});
     builder.output(builder.op("Gemm", {mul, down}, transposed), "y", {Dim::named("n"), Dim::fixed(kWidth)});
     graph.couplings = {
-        {kWidth, {{.weight = gain}}, {{.weight = gate, .axis = Axis::kColumns}, {.weight = up, .axis = Axis::kColumns}}},
+        {kWidth,
+         {{.weight = gain}},
+         {{.weight = gate, .axis = Axis::kColumns}, {.weight = up, .axis = Axis::kColumns}}},
         {kInner, {{.weight = up}, {.weight = up_bias}}, {{.weight = down, .axis = Axis::kColumns}}},
     };
     return graph;
@@ -144,15 +148,18 @@ TEST(FoldSmooth, DividesByTheFormula) {
   const Graph graph = model.graph();
   for (const double alpha : {0.5, 0.8, 1.0}) {
     const Variant variant{.dtype = DtypeName::kQ8, .smooth = alpha};
-    const auto now = weights_of(fold_smooth(graph, variant, model.statistics(), 2, silent_progress()).apply(graph));
+    const auto now =
+        weights_of(fold_smooth(graph, variant, model.statistics(), 2, silent_progress()).apply(graph));
     std::vector<double> scales;
     double logs = 0;
     for (std::int64_t c = 0; c < kWidth; ++c) {
       double column = 0;
       for (const char* reader : {"gate", "up"}) {
-        for (std::int64_t j = 0; j < kInner; ++j) column = std::max(column, std::abs(at(model.weights.at(reader), kWidth, j, c)));
+        for (std::int64_t j = 0; j < kInner; ++j)
+          column = std::max(column, std::abs(at(model.weights.at(reader), kWidth, j, c)));
       }
-      scales.push_back(std::pow(model.normed->absmax_[static_cast<std::size_t>(c)], alpha) / std::pow(column, 1 - alpha));
+      scales.push_back(std::pow(model.normed->absmax_[static_cast<std::size_t>(c)], alpha) /
+                       std::pow(column, 1 - alpha));
       logs += std::log(scales.back());
     }
     for (std::int64_t c = 0; c < kWidth; ++c) {
@@ -168,13 +175,16 @@ TEST(FoldSmooth, DividesByTheFormula) {
 }
 
 TEST(FoldSmooth, CountsNoColumnThatIsNotInt8) {
-  const Variant variant{.dtype = DtypeName::kUint8, .smooth = 0.5, .rules = {{.role = {}, .match = "up", .keep = true}}};
+  const Variant variant{
+      .dtype = DtypeName::kUint8, .smooth = 0.5, .rules = {{.role = {}, .match = "up", .keep = true}}};
   Model model;
   std::vector<Matrix> gains;
   for (const float factor : {100.0f, 0.0f}) {
     for (float& value : model.weights["up"]) value *= factor;
     const Graph graph = model.graph();
-    gains.push_back(weights_of(fold_smooth(graph, variant, model.statistics(), 1, silent_progress()).apply(graph)).at("gain"));
+    gains.push_back(
+        weights_of(fold_smooth(graph, variant, model.statistics(), 1, silent_progress()).apply(graph))
+            .at("gain"));
   }
   EXPECT_NE(gains[0], model.weights.at("gain"));
   EXPECT_EQ(gains[0], gains[1]);
@@ -184,11 +194,13 @@ TEST(FoldSmooth, LeavesChannelsAloneThatNothingFillsOrReads) {
   Model model;
   model.normed->absmax_[5] = 0;
   for (std::int64_t j = 0; j < kInner; ++j) {
-    for (const char* reader : {"gate", "up"}) model.weights[reader][static_cast<std::size_t>(j * kWidth + 7)] = 0;
+    for (const char* reader : {"gate", "up"})
+      model.weights[reader][static_cast<std::size_t>(j * kWidth + 7)] = 0;
   }
   const Graph graph = model.graph();
   const Variant variant{.dtype = DtypeName::kQ8, .smooth = 0.5};
-  const auto now = weights_of(fold_smooth(graph, variant, model.statistics(), 1, silent_progress()).apply(graph));
+  const auto now =
+      weights_of(fold_smooth(graph, variant, model.statistics(), 1, silent_progress()).apply(graph));
   EXPECT_EQ(now.at("gain")[5], model.weights.at("gain")[5]);
   EXPECT_EQ(now.at("gain")[7], model.weights.at("gain")[7]);
   EXPECT_LT(change(model.weights, now), 5e-7);
@@ -208,18 +220,20 @@ TEST(FoldSmooth, RefusesAModelWithoutACouplingFromANorm) {
 }
 
 // E H E^T of a consumer by the definition, E being taken where the model was, not where it was folded to.
-double loss_of(const Matrix& original, const Matrix& folded, const std::vector<double>& scales, const Input& input,
-               const CodecPtr& codec) {
+double loss_of(const Matrix& original, const Matrix& folded, const std::vector<double>& scales,
+               const Input& input, const CodecPtr& codec) {
   const std::int64_t width = input.width_, rows = std::ssize(original) / width;
   const Matrix decoded = testing::decode(*codec, testing::encode(*codec, folded, rows, width), rows, width);
   double sum = 0;
   for (std::int64_t row = 0; row < rows; ++row) {
     std::vector<double> error;
     for (std::int64_t k = 0; k < width; ++k)
-      error.push_back(at(decoded, width, row, k) / scales[static_cast<std::size_t>(k)] - at(original, width, row, k));
+      error.push_back(at(decoded, width, row, k) / scales[static_cast<std::size_t>(k)] -
+                      at(original, width, row, k));
     for (std::int64_t i = 0; i < width; ++i) {
       for (std::int64_t j = 0; j < width; ++j)
-        sum += error[static_cast<std::size_t>(i)] * at(input.hessian_, width, i, j) * error[static_cast<std::size_t>(j)];
+        sum += error[static_cast<std::size_t>(i)] * at(input.hessian_, width, i, j) *
+               error[static_cast<std::size_t>(j)];
     }
   }
   return sum;
@@ -247,7 +261,8 @@ TEST_P(FoldAwq, TakesAPowerOfTheMagnitudesAndLosesLess) {
   double logs = 0;
   for (std::int64_t c = 0; c < kWidth; ++c) {
     const auto i = static_cast<std::size_t>(c);
-    EXPECT_NEAR(scales[i] / scales[5], std::pow(moments[i] / moments[5], alpha / 2), 1e-5 * scales[i] / scales[5]);
+    EXPECT_NEAR(scales[i] / scales[5], std::pow(moments[i] / moments[5], alpha / 2),
+                1e-5 * scales[i] / scales[5]);
     logs += std::log(scales[i]);
   }
   EXPECT_NEAR(logs, 0, 1e-5);
@@ -255,10 +270,13 @@ TEST_P(FoldAwq, TakesAPowerOfTheMagnitudesAndLosesLess) {
   double before = 0, after = 0;
   for (const char* reader : {"gate", "up"}) {
     const Matrix& original = model.weights.at(reader);
-    before += loss_of(original, original, std::vector<double>(kWidth, 1.0), *model.normed, weighted_codec(options, model.normed));
+    before += loss_of(original, original, std::vector<double>(kWidth, 1.0), *model.normed,
+                      weighted_codec(options, model.normed));
     Matrix folded = original;  // without what its rows were divided by
-    for (std::size_t i = 0; i < folded.size(); ++i) folded[i] = static_cast<float>(folded[i] * scales[i % kWidth]);
-    after += loss_of(original, folded, scales, *model.normed, weighted_codec(options, folding.statistics->input_of(reader)));
+    for (std::size_t i = 0; i < folded.size(); ++i)
+      folded[i] = static_cast<float>(folded[i] * scales[i % kWidth]);
+    after += loss_of(original, folded, scales, *model.normed,
+                     weighted_codec(options, folding.statistics->input_of(reader)));
   }
   EXPECT_LT(after, 0.9 * before);
 }
@@ -277,7 +295,8 @@ TEST(FoldAwq, DividesWhatIsKnownOfInputs) {
   input->read_hessian(hessian);
   for (std::size_t i = 0; i < kWidth; ++i) {
     const double si = static_cast<double>(now.at("gain")[i]) / model.weights.at("gain")[i];
-    EXPECT_NEAR(input->second_moments()[i], model.normed->moments_[i] * si * si, 1e-5 * input->second_moments()[i]);
+    EXPECT_NEAR(input->second_moments()[i], model.normed->moments_[i] * si * si,
+                1e-5 * input->second_moments()[i]);
     EXPECT_NEAR(input->absmax()[i], model.normed->absmax_[i] * si, 1e-5 * input->absmax()[i]);
     for (std::size_t j = 0; j < kWidth; ++j) {
       const double sj = static_cast<double>(now.at("gain")[j]) / model.weights.at("gain")[j];
@@ -303,7 +322,8 @@ TEST(FoldAwq, GivesTheSameForAnyThreads) {
   const Model model;
   const Graph graph = model.graph();
   const Variant variant{.dtype = DtypeName::kQ4, .method = Method::kAwq};
-  const auto one = weights_of(fold_awq(graph, variant, model.statistics(), 1, silent_progress()).apply(graph));
+  const auto one =
+      weights_of(fold_awq(graph, variant, model.statistics(), 1, silent_progress()).apply(graph));
   EXPECT_EQ(weights_of(fold_awq(graph, variant, model.statistics(), 4, silent_progress()).apply(graph)), one);
 }
 

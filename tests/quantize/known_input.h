@@ -15,7 +15,8 @@ namespace bantam::testing {
 class KnownInput final : public InputStatistics {
  public:
   KnownInput(std::int64_t width, std::vector<float> hessian) : width_(width), hessian_(std::move(hessian)) {
-    for (std::int64_t k = 0; k < width; ++k) moments_.push_back(hessian_[static_cast<std::size_t>(k * width + k)]);
+    for (std::int64_t k = 0; k < width; ++k)
+      moments_.push_back(hessian_[static_cast<std::size_t>(k * width + k)]);
   }
   std::int64_t width() const override { return width_; }
   std::int64_t samples() const override { return 1 << 24; }

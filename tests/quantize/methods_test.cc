@@ -33,8 +33,10 @@ std::vector<float> hessian_of(std::int64_t width, std::uint32_t seed) {
   for (std::int64_t i = 0; i < width; ++i) {
     for (std::int64_t j = 0; j < width; ++j) {
       double sum = 0;
-      for (std::int64_t s = 0; s < samples; ++s) sum += static_cast<double>(at(s, i)) * static_cast<double>(at(s, j));
-      hessian[static_cast<std::size_t>(i * width + j)] = static_cast<float>(sum / static_cast<double>(samples));
+      for (std::int64_t s = 0; s < samples; ++s)
+        sum += static_cast<double>(at(s, i)) * static_cast<double>(at(s, j));
+      hessian[static_cast<std::size_t>(i * width + j)] =
+          static_cast<float>(sum / static_cast<double>(samples));
     }
   }
   return hessian;
@@ -44,7 +46,9 @@ std::shared_ptr<KnownInput> input_of(std::int64_t width) {
   return std::make_shared<KnownInput>(width, hessian_of(width, 3));
 }
 
-FactorCachePtr factors() { return std::make_shared<FactorCache>(1 << 30); }
+FactorCachePtr factors() {
+  return std::make_shared<FactorCache>(1 << 30);
+}
 
 std::vector<CodecPtr> codecs(const BlockwiseOptions& options, std::int64_t width) {
   const auto input = input_of(width);
@@ -52,8 +56,8 @@ std::vector<CodecPtr> codecs(const BlockwiseOptions& options, std::int64_t width
 }
 
 // d H d^T, summed over the rows.
-double form(const std::vector<float>& values, const std::vector<float>& decoded, const std::vector<float>& hessian,
-            std::int64_t width) {
+double form(const std::vector<float>& values, const std::vector<float>& decoded,
+            const std::vector<float>& hessian, std::int64_t width) {
   double sum = 0;
   const auto n = static_cast<std::size_t>(width);
   for (std::size_t row = 0; row < values.size() / n; ++row) {
@@ -75,7 +79,8 @@ TEST(Methods, GiveTheSameBytesForEveryTile) {
       for (const CodecPtr& codec : codecs({.bits = 4, .block_size = 32, .symmetric = symmetric}, width)) {
         const testing::Encoded whole = encode(*codec, values, 37, width);
         for (const std::int64_t tile : {1, 5, 16, 36}) {
-          EXPECT_EQ(encode(*codec, values, 37, width, tile).bytes, whole.bytes) << codec->key() << " tile " << tile;
+          EXPECT_EQ(encode(*codec, values, 37, width, tile).bytes, whole.bytes)
+              << codec->key() << " tile " << tile;
         }
       }
     }
@@ -118,7 +123,8 @@ TEST(Methods, GiveTheSameBytesOnEveryInstructionSet) {
           };
           const Bytes expected = run(Isa::kV2);
           for (const Isa level : available_isas()) {
-            EXPECT_TRUE(run(level) == expected) << name(level) << " bits " << bits << " symmetric " << symmetric;
+            EXPECT_TRUE(run(level) == expected)
+                << name(level) << " bits " << bits << " symmetric " << symmetric;
           }
         }
       }
@@ -152,7 +158,8 @@ TEST(Methods, StoreZerosExactlyAndPadWithZerosCode) {
     for (const CodecPtr& codec : codecs({.bits = 4, .block_size = 32, .symmetric = symmetric}, width)) {
       const testing::Encoded encoded = encode(*codec, values, rows, width);
       const std::vector<float> decoded = decode(*codec, encoded, rows, width);
-      for (std::int64_t k = 0; k < width; ++k) EXPECT_EQ(decoded[static_cast<std::size_t>(width + k)], 0.0f) << codec->key();
+      for (std::int64_t k = 0; k < width; ++k)
+        EXPECT_EQ(decoded[static_cast<std::size_t>(width + k)], 0.0f) << codec->key();
       const auto codes = encoded.as<std::uint8_t>(0);
       const int zero = symmetric ? 8 : encoded.as<std::uint8_t>(2).at(0) >> 4;  // of the second block
       EXPECT_EQ(codes.at(16 + 15), zero | zero << 4) << codec->key();
@@ -166,13 +173,15 @@ TEST(Gptq, CostsLessThanTheWeightedSearch) {
   const std::vector<float> values = testing::trained_weights(rows * width, 4), hessian = hessian_of(width, 3);
   const auto input = input_of(width);
   std::vector<float> diagonal(hessian.size());  // what the weighted search sees of it
-  for (std::size_t i = 0; i < diagonal.size(); i += static_cast<std::size_t>(width) + 1) diagonal[i] = hessian[i];
+  for (std::size_t i = 0; i < diagonal.size(); i += static_cast<std::size_t>(width) + 1)
+    diagonal[i] = hessian[i];
   const auto cost = [&](const Codec& codec, const std::vector<float>& price) {
     return form(values, decode(codec, encode(codec, values, rows, width), rows, width), price, width);
   };
   for (const bool symmetric : {true, false}) {
     const BlockwiseOptions options{.bits = 4, .block_size = 32, .symmetric = symmetric};
-    const CodecPtr plain = blockwise_codec({4, 32, symmetric, false}), weighted = weighted_codec(options, input);
+    const CodecPtr plain = blockwise_codec({4, 32, symmetric, false}),
+                   weighted = weighted_codec(options, input);
     EXPECT_LT(cost(*weighted, diagonal), 0.95 * cost(*plain, diagonal));
     const double rounded = cost(*gptq_codec(options, input, factors(), 0), hessian);
     const double descended = cost(*gptq_codec(options, input, factors()), hessian);

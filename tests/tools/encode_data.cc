@@ -1,5 +1,5 @@
-// Answers scripts/check_js_tokenizer: reads a data set as `bantam evaluate` reads it for the bundle's task, and writes each
-// text (or pair) with the whole of its encoding, not truncated, as JSON lines.
+// Answers scripts/check_js_tokenizer: reads a data set as `bantam evaluate` reads it for the bundle's task,
+// and writes each text (or pair) with the whole of its encoding, not truncated, as JSON lines.
 //   bantam_encode_data BUNDLE DATA
 #include <fmt/ranges.h>
 
@@ -14,8 +14,10 @@ namespace bantam {
 namespace {
 
 void write(const Tokenizer& tokenizer, const std::string& place, const TextPair& input) {
-  const Encoding encoding = input.has_pair ? tokenizer.encode_pair(input.text, input.pair) : tokenizer.encode(input.text);
-  Json line = {{"place", place}, {"text", input.text}, {"ids", encoding.ids}, {"type_ids", encoding.type_ids}};
+  const Encoding encoding =
+      input.has_pair ? tokenizer.encode_pair(input.text, input.pair) : tokenizer.encode(input.text);
+  Json line = {
+      {"place", place}, {"text", input.text}, {"ids", encoding.ids}, {"type_ids", encoding.type_ids}};
   if (input.has_pair) line["pair"] = input.pair;
   std::cout << line.dump() << '\n';
 }
@@ -31,7 +33,8 @@ void run(const std::filesystem::path& folder, const std::filesystem::path& file)
     if (!example.words.empty()) {
       const std::string joined = fmt::format("{}", fmt::join(example.words, " "));
       write(tokenizer, place, {joined, {}, false});
-    } else if (bundle.task == Task::kFeatureExtraction && example.has_pair) {  // two texts, one after the other
+    } else if (bundle.task == Task::kFeatureExtraction &&
+               example.has_pair) {  // two texts, one after the other
       write(tokenizer, place, {example.text, {}, false});
       write(tokenizer, place, {example.pair, {}, false});
     } else {

@@ -1,7 +1,7 @@
-// bantam_encode_floats FLOATS ROWS WIDTH CODEC OUT [HESSIAN]: encodes ROWS x WIDTH raw little-endian floats and writes
-// every part to OUT<suffix>, for tests/oracle/codecs_onnx.py and methods.py. CODEC is int8, uint8 or
-// BITS/BLOCK/sym|asym/matmul|gather[/METHOD]; METHOD is hqq, or weighted or gptq:PASSES, which read HESSIAN, WIDTH x
-// WIDTH floats.
+// bantam_encode_floats FLOATS ROWS WIDTH CODEC OUT [HESSIAN]: encodes ROWS x WIDTH raw little-endian floats
+// and writes every part to OUT<suffix>, for tests/oracle/codecs_onnx.py and methods.py. CODEC is int8, uint8
+// or BITS/BLOCK/sym|asym/matmul|gather[/METHOD]; METHOD is hqq, or weighted or gptq:PASSES, which read
+// HESSIAN, WIDTH x WIDTH floats.
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -28,8 +28,8 @@ CodecPtr parse_codec(const std::string& text, std::int64_t width, const char* he
   if (text == "uint8") return uint8_channel_codec();
   BlockwiseOptions options;
   char symmetry[8] = "", layout[8] = "", method[16] = "";
-  if (std::sscanf(text.c_str(), "%d/%d/%5[a-z]/%6[a-z]/%15s", &options.bits, &options.block_size, symmetry, layout,
-                  method) < 4) {
+  if (std::sscanf(text.c_str(), "%d/%d/%5[a-z]/%6[a-z]/%15s", &options.bits, &options.block_size, symmetry,
+                  layout, method) < 4) {
     fail_usage("{}: no codec", text);
   }
   options.symmetric = std::strcmp(symmetry, "sym") == 0;
@@ -39,7 +39,8 @@ CodecPtr parse_codec(const std::string& text, std::int64_t width, const char* he
   if (wanted == "hqq") return hqq_codec(options);
   const auto input = std::make_shared<testing::KnownInput>(width, read_floats(hessian, width * width));
   if (wanted == "weighted") return weighted_codec(options, input);
-  return gptq_codec(options, input, std::make_shared<FactorCache>(1 << 30), std::stoi(wanted.substr(wanted.find(':') + 1)));
+  return gptq_codec(options, input, std::make_shared<FactorCache>(1 << 30),
+                    std::stoi(wanted.substr(wanted.find(':') + 1)));
 }
 
 void encode_floats(char** arguments) {

@@ -1,5 +1,5 @@
-// bantam_small_files CHECKPOINT OUT: the bundle's small files for a checkpoint folder that needs no weights, only
-// config.json, for tests/oracle/tokenizer_files.py. Prints the notes.
+// bantam_small_files CHECKPOINT OUT: the bundle's small files for a checkpoint folder that needs no weights,
+// only config.json, for tests/oracle/tokenizer_files.py. Prints the notes.
 #include <cstdio>
 #include <filesystem>
 
@@ -19,7 +19,8 @@ void write_small_files(const fs::path& folder, const fs::path& out) {
     const fs::path path = out / file.name;
     fs::create_directories(path.parent_path());
     fs::remove(path);
-    bantam::write_text_file(path, file.copy_of.empty() ? file.text : bantam::read_text_file(file.copy_of, file.bytes));
+    bantam::write_text_file(
+        path, file.copy_of.empty() ? file.text : bantam::read_text_file(file.copy_of, file.bytes));
   }
   for (const std::string& note : notes) std::printf("%s\n", note.c_str());
 }

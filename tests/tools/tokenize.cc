@@ -16,9 +16,12 @@ namespace {
 Json to_json(const Encoding& encoding) {
   Json offsets = Json::array();
   for (const ByteRange& range : encoding.offsets) offsets.push_back({range.begin, range.end});
-  return {{"ids", encoding.ids},           {"type_ids", encoding.type_ids},
-          {"offsets", offsets},            {"word_ids", encoding.word_ids},
-          {"special", encoding.special},   {"sequence_ids", encoding.sequence_ids},
+  return {{"ids", encoding.ids},
+          {"type_ids", encoding.type_ids},
+          {"offsets", offsets},
+          {"word_ids", encoding.word_ids},
+          {"special", encoding.special},
+          {"sequence_ids", encoding.sequence_ids},
           {"mask", encoding.attention_mask}};
 }
 
@@ -29,7 +32,8 @@ Json answer(const Tokenizer& tokenizer, const Json& request) {
   }
   const EncodeOptions options = options_of(request);
   if (request.contains("words")) {
-    return Json::array({to_json(tokenizer.encode_words(request["words"].get<std::vector<std::string>>(), options))});
+    return Json::array(
+        {to_json(tokenizer.encode_words(request["words"].get<std::vector<std::string>>(), options))});
   }
   const auto text = request["text"].get<std::string>();
   const auto pair = request.value("pair", std::string());

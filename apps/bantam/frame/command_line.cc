@@ -25,7 +25,9 @@ void print_error(std::string_view message) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-void write_stdout(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void write_stdout(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 // Help wins over everything else on the line, except after "--".
 bool asks_for_help(std::span<const std::string> arguments) {
@@ -93,7 +95,9 @@ int exit_code_of(const Error& error) {
 
 }  // namespace
 
-void Console::print(std::string_view text) const { write_stdout(text); }
+void Console::print(std::string_view text) const {
+  write_stdout(text);
+}
 
 bool Console::stream(std::string_view text) const {
   write_stdout(text);

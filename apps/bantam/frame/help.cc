@@ -89,7 +89,8 @@ std::string help_of(const OptionDoc& doc) {
   for (const Choice& choice : doc.choices) {
     if (choice.help.empty()) names += (names.empty() ? "" : ", ") + choice.name;
   }
-  return names.empty() ? doc.help : fmt::format("{} {}: {}.", doc.help, doc.list ? "Any of" : "One of", names);
+  return names.empty() ? doc.help
+                       : fmt::format("{} {}: {}.", doc.help, doc.list ? "Any of" : "One of", names);
 }
 
 std::vector<OptionGroup> grouped(std::span<const OptionDoc> docs) {

@@ -1,5 +1,5 @@
-// The only file that sees spdlog, used by its headers alone: Debian's compiled spdlog is a shared library that
-// would bring libspdlog and libfmt along. fmt's own code comes from base/fmt_library.cc.
+// The only file that sees spdlog, used by its headers alone: Debian's compiled spdlog is a shared library
+// that would bring libspdlog and libfmt along. fmt's own code comes from base/fmt_library.cc.
 #define SPDLOG_FMT_EXTERNAL
 #include "frame/log.h"
 
@@ -42,7 +42,11 @@ spdlog::logger& logger() {
 
 }  // namespace
 
-void log_line(std::string_view text) { logger().info("{}", text); }
-void log_note(std::string_view text) { logger().warn("{}", text); }
+void log_line(std::string_view text) {
+  logger().info("{}", text);
+}
+void log_note(std::string_view text) {
+  logger().warn("{}", text);
+}
 
 }  // namespace bantam

@@ -14,7 +14,8 @@
 namespace bantam {
 namespace {
 
-// One declared option: its documentation, what CLI11 collected for it, and how that becomes the target's value.
+// One declared option: its documentation, what CLI11 collected for it, and how that becomes the target's
+// value.
 struct Declared {
   OptionDoc doc;
   std::vector<std::string> given;
@@ -147,8 +148,12 @@ Options::Options() : state_(std::make_unique<State>()) {
 }
 Options::~Options() = default;
 
-void Options::group(std::string title) { state_->group = std::move(title); }
-std::span<const OptionDoc> Options::docs() const { return state_->docs; }
+void Options::group(std::string title) {
+  state_->group = std::move(title);
+}
+std::span<const OptionDoc> Options::docs() const {
+  return state_->docs;
+}
 
 void Options::add(std::string_view spec, bool& target, std::string help) {
   Declared& option = state_->declare(doc_of(spec, state_->group, std::move(help), {}));
@@ -158,7 +163,8 @@ void Options::add(std::string_view spec, bool& target, std::string help) {
 void Options::add(std::string_view spec, std::string& target, std::string help, Traits traits) {
   state_->add_value<std::string>(spec, target, std::move(help), std::move(traits));
 }
-void Options::add(std::string_view spec, std::optional<std::string>& target, std::string help, Traits traits) {
+void Options::add(std::string_view spec, std::optional<std::string>& target, std::string help,
+                  Traits traits) {
   state_->add_value<std::string>(spec, target, std::move(help), std::move(traits));
 }
 void Options::add(std::string_view spec, std::filesystem::path& target, std::string help, Traits traits) {
@@ -171,7 +177,8 @@ void Options::add(std::string_view spec, std::optional<std::filesystem::path>& t
 void Options::add(std::string_view spec, std::int64_t& target, std::string help, Traits traits) {
   state_->add_value<std::int64_t>(spec, target, std::move(help), std::move(traits));
 }
-void Options::add(std::string_view spec, std::optional<std::int64_t>& target, std::string help, Traits traits) {
+void Options::add(std::string_view spec, std::optional<std::int64_t>& target, std::string help,
+                  Traits traits) {
   state_->add_value<std::int64_t>(spec, target, std::move(help), std::move(traits));
 }
 void Options::add(std::string_view spec, int& target, std::string help, Traits traits) {
@@ -223,23 +230,21 @@ OptionDoc positional_doc(std::string_view name, std::string help, const Traits& 
 
 void Options::positional(std::string_view name, std::string& target, std::string help, Traits traits) {
   traits.required = true;
-  state_->declare(positional_doc(name, std::move(help), traits)).store = [&target, traits](const auto& given) {
-    target = convert<std::string>(given[0], traits);
-  };
+  state_->declare(positional_doc(name, std::move(help), traits)).store =
+      [&target, traits](const auto& given) { target = convert<std::string>(given[0], traits); };
 }
-void Options::positional(std::string_view name, std::filesystem::path& target, std::string help, Traits traits) {
+void Options::positional(std::string_view name, std::filesystem::path& target, std::string help,
+                         Traits traits) {
   traits.required = true;
   if (traits.completes == Completes::kNothing) traits.completes = Completes::kFiles;
-  state_->declare(positional_doc(name, std::move(help), traits)).store = [&target, traits](const auto& given) {
-    target = convert<std::filesystem::path>(given[0], traits);
-  };
+  state_->declare(positional_doc(name, std::move(help), traits)).store =
+      [&target, traits](const auto& given) { target = convert<std::filesystem::path>(given[0], traits); };
 }
 void Options::positional(std::string_view name, std::optional<std::string>& target, std::string help,
                          Traits traits) {
   traits.required = false;
-  state_->declare(positional_doc(name, std::move(help), traits)).store = [&target, traits](const auto& given) {
-    target = convert<std::string>(given[0], traits);
-  };
+  state_->declare(positional_doc(name, std::move(help), traits)).store =
+      [&target, traits](const auto& given) { target = convert<std::string>(given[0], traits); };
 }
 void Options::positional(std::string_view name, std::vector<std::string>& target, std::string help,
                          Traits traits) {
@@ -300,7 +305,8 @@ void Options::State::assign_positionals(std::vector<std::string> words) {
   std::size_t next = 0;
   for (Declared& option : declared) {
     if (!option.doc.positional()) continue;
-    const std::size_t take = option.doc.many ? words.size() - next : std::min<std::size_t>(1, words.size() - next);
+    const std::size_t take =
+        option.doc.many ? words.size() - next : std::min<std::size_t>(1, words.size() - next);
     const auto first = words.begin() + static_cast<std::ptrdiff_t>(next);
     option.given.assign(first, first + static_cast<std::ptrdiff_t>(take));
     next += take;

@@ -51,7 +51,7 @@ struct OptionDoc {
 struct Traits {
   bool required = false;
   Completes completes = Completes::kNothing;  // paths complete files without being told
-  std::vector<Choice> choices = {};                // anything else is refused; completed and listed in the help
+  std::vector<Choice> choices = {};           // anything else is refused; completed and listed in the help
   std::int64_t min = INT64_MIN;               // of an integer
   std::int64_t max = INT64_MAX;
 };
@@ -91,12 +91,14 @@ class Options {
   void add(std::string_view spec, ByteSize& target, std::string help, Traits traits = {});
   void add(std::string_view spec, std::optional<ByteSize>& target, std::string help, Traits traits = {});
 
-  // Positional arguments, in the order of declaration; required unless the target is optional. The vector takes
-  // all that are left, at least one when traits.required.
+  // Positional arguments, in the order of declaration; required unless the target is optional. The vector
+  // takes all that are left, at least one when traits.required.
   void positional(std::string_view name, std::string& target, std::string help, Traits traits = {});
   void positional(std::string_view name, std::filesystem::path& target, std::string help, Traits traits = {});
-  void positional(std::string_view name, std::optional<std::string>& target, std::string help, Traits traits = {});
-  void positional(std::string_view name, std::vector<std::string>& target, std::string help, Traits traits = {});
+  void positional(std::string_view name, std::optional<std::string>& target, std::string help,
+                  Traits traits = {});
+  void positional(std::string_view name, std::vector<std::string>& target, std::string help,
+                  Traits traits = {});
 
   std::span<const OptionDoc> docs() const;
 

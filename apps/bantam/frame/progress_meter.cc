@@ -32,13 +32,15 @@ std::string ProgressMeter::amount(double units) const {
 }
 
 std::string ProgressMeter::line(std::int64_t done, double seconds, std::size_t width, bool color) const {
-  const double fraction = total > 0 ? std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0) : 0;
+  const double fraction =
+      total > 0 ? std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0) : 0;
   std::string numbers =
       total > 0 ? fmt::format("{:3.0f}%", std::floor(fraction * 100)) : amount(static_cast<double>(done));
   if (seconds >= kSecondsBeforeRate && done > 0) {
     const double rate = static_cast<double>(done) / seconds;
     numbers += fmt::format("  {}/s", amount(rate));
-    if (done < total) numbers += fmt::format("  {} left", format_seconds(static_cast<double>(total - done) / rate));
+    if (done < total)
+      numbers += fmt::format("  {} left", format_seconds(static_cast<double>(total - done) / rate));
   }
   const std::string label = printable(phase);
   const std::size_t text_width = display_width(label) + 2 + display_width(numbers);

@@ -13,8 +13,8 @@ struct ProgressMeter {
   std::int64_t total = 0;
   ProgressUnit unit = ProgressUnit::kBytes;
 
-  // "encode  45%  1.2 GiB/s  3.4 s left": at most `width` columns. Without a total: what is done so far. The rate
-  // and the time left appear once they mean something.
+  // "encode  45%  1.2 GiB/s  3.4 s left": at most `width` columns. Without a total: what is done so far. The
+  // rate and the time left appear once they mean something.
   std::string line(std::int64_t done, double seconds, std::size_t width, bool color) const;
   // "encode: 5.6 MiB in 0.1 s (56 MiB/s)"
   std::string summary(std::int64_t done, double seconds) const;

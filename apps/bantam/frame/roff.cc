@@ -81,7 +81,8 @@ ManualPage command_page(const CommandDoc& doc) {
   }
   roff += ".SH EXAMPLES\n";
   for (const UsageExample& example : command.examples) {
-    roff += fmt::format("{}\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", literal(example.what), literal(example.command));
+    roff +=
+        fmt::format("{}\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", literal(example.what), literal(example.command));
     if (&example != &command.examples.back()) roff += ".PP\n";
   }
   roff += kExitStatus;
@@ -98,7 +99,8 @@ ManualPage overview_page(const std::vector<CommandDoc>& docs) {
       "Standard output carries the answer, standard error everything else.\n"
       ".SH COMMANDS\n";
   for (const CommandDoc& doc : docs) {
-    roff += fmt::format(".TP\n.BR bantam\\-{} (1)\n{}\n", literal(doc.command->name), literal(doc.command->summary));
+    roff += fmt::format(".TP\n.BR bantam\\-{} (1)\n{}\n", literal(doc.command->name),
+                        literal(doc.command->summary));
   }
   roff +=
       ".SH OPTIONS\n.TP\n\\fB\\-h, \\-\\-help\\fR\nPrint the list of commands.\n"

@@ -30,6 +30,8 @@ void cancel_on_signals() {
   std::signal(SIGXFSZ, SIG_IGN);
 }
 
-int cancelling_signal() { return received; }
+int cancelling_signal() {
+  return received;
+}
 
 }  // namespace bantam

@@ -27,7 +27,9 @@ constexpr std::int64_t kPlainMilliseconds = 10'000;
 
 enum class Style : std::uint8_t { kBar, kLines, kLog };
 
-void write_stderr(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
+void write_stderr(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
 
 bool variable_is(const char* name, std::string_view value) {
   const char* found = std::getenv(name);
@@ -40,8 +42,8 @@ std::size_t terminal_width() {
   return 80;
 }
 
-// The counters are atomic and the clock is read without the lock, so that workers which call advance() for every
-// tile never wait for the terminal.
+// The counters are atomic and the clock is read without the lock, so that workers which call advance() for
+// every tile never wait for the terminal.
 class TerminalProgress final : public Progress {
  public:
   TerminalProgress(Style style, bool color) : style_(style), color_(color) {}
@@ -58,7 +60,9 @@ class TerminalProgress final : public Progress {
     done_ = 0;
     start_ = Clock::now();
     if (style_ == Style::kLog) log_line(fmt::format("{}: begins", printable(phase)));
-    next_draw_ = style_ == Style::kBar ? kDrawMilliseconds : style_ == Style::kLines ? kPlainMilliseconds : kNever;
+    next_draw_ = style_ == Style::kBar     ? kDrawMilliseconds
+                 : style_ == Style::kLines ? kPlainMilliseconds
+                                           : kNever;
   }
 
   void advance(std::int64_t units) override {

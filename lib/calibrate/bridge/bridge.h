@@ -84,17 +84,18 @@ typedef struct BantamTemplate BantamTemplate;
 
 // What strftime_now sees.
 typedef struct BantamLocalTime {
-  int32_t year, month, day;      // month 1 to 12
+  int32_t year, month, day;  // month 1 to 12
   int32_t hour, minute, second;
-  int32_t weekday;               // 0: Sunday
-  int32_t year_day;              // 0: January 1
+  int32_t weekday;   // 0: Sunday
+  int32_t year_day;  // 0: January 1
 } BantamLocalTime;
 
 // `source` is a Jinja template, rendered as transformers renders chat templates.
 BantamTemplate* bantam_template_open(BantamText source, BantamOwnedText* error);
 void bantam_template_close(BantamTemplate* chat);
-// `messages`: a JSON array of objects; `tools`: a JSON array, or empty for none; `variables`: a JSON object of what
-// else the template sees. A template that runs for too long, makes too much text or raises is an error.
+// `messages`: a JSON array of objects; `tools`: a JSON array, or empty for none; `variables`: a JSON object
+// of what else the template sees. A template that runs for too long, makes too much text or raises is an
+// error.
 BantamOwnedText bantam_template_render(const BantamTemplate* chat, BantamText messages, BantamText tools,
                                        BantamText variables, BantamLocalTime now, BantamOwnedText* error);
 

@@ -22,15 +22,16 @@ class Choice {
     const std::int64_t base = options.uniform ? fewest : total_;
     const auto wanted = static_cast<std::int64_t>(std::llround(options.fraction * static_cast<double>(base)));
     const std::int64_t most = options.uniform ? fewest - 1 : total_ - std::ssize(attentions);
-    const std::string_view what = options.uniform ? "heads in each layer (decoders lose whole groups of keys, as many in every layer)"
-                                                  : "heads";
+    const std::string_view what =
+        options.uniform ? "heads in each layer (decoders lose whole groups of keys, as many in every layer)"
+                        : "heads";
     if (wanted < 1) {
-      fail("prune heads: {:g} of {} {} is none; the smallest fraction that removes one is {:.3f}", options.fraction, base,
-           what, most < 1 ? 1.0 : 0.5 / static_cast<double>(base));
+      fail("prune heads: {:g} of {} {} is none; the smallest fraction that removes one is {:.3f}",
+           options.fraction, base, what, most < 1 ? 1.0 : 0.5 / static_cast<double>(base));
     }
     if (wanted > most) {
-      fail("prune heads: {:g} of {} {} is {}, and one must stay in every layer; at most {} can leave", options.fraction, base,
-           what, wanted, most);
+      fail("prune heads: {:g} of {} {} is {}, and one must stay in every layer; at most {} can leave",
+           options.fraction, base, what, wanted, most);
     }
     goal_ = options.uniform ? wanted * std::ssize(attentions) : wanted;
     per_layer_ = options.uniform ? wanted : 0;
@@ -96,8 +97,8 @@ class Choice {
 
 }  // namespace
 
-std::vector<HeadStep> choose_heads(const std::vector<AttentionOutput>& attentions, const HeadChoiceOptions& options,
-                                   const HeadLosses& losses) {
+std::vector<HeadStep> choose_heads(const std::vector<AttentionOutput>& attentions,
+                                   const HeadChoiceOptions& options, const HeadLosses& losses) {
   if (attentions.empty()) fail("prune heads: this model has no attention whose heads could leave");
   BANTAM_ASSERT(options.fraction > 0 && options.fraction < 1);
   return Choice(attentions, options).run(losses);

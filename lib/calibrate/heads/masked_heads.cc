@@ -24,7 +24,8 @@ Graph with_head_masks(Graph graph) {
   }
   std::vector<Node> nodes;
   for (Node& node : graph.nodes) {
-    const auto found = node.type == "Gemm" && node.inputs.size() > 1 ? masks.find(node.inputs[1]) : masks.end();
+    const auto found =
+        node.type == "Gemm" && node.inputs.size() > 1 ? masks.find(node.inputs[1]) : masks.end();
     if (found != masks.end()) {
       Node product;
       product.type = "Mul";

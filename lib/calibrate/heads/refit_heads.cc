@@ -15,22 +15,26 @@ constexpr double kRidge = 1e-4;
 
 }  // namespace
 
-HeadActivations::HeadActivations(const Graph& graph, const std::map<std::int64_t, std::vector<std::int64_t>>& removed) {
+HeadActivations::HeadActivations(const Graph& graph,
+                                 const std::map<std::int64_t, std::vector<std::int64_t>>& removed) {
   std::map<ValueId, std::size_t> by_weight;
   for (const AttentionOutput& attention : graph.attentions) {
     const auto found = removed.find(attention.layer);
     if (found == removed.end()) continue;
     const auto width = static_cast<std::size_t>(attention.heads * attention.size);
     by_weight.emplace(attention.weight, layers_.size());
-    layers_.push_back({attention, found->second, 0, std::vector<double>(width), std::vector<double>(width * width)});
+    layers_.push_back(
+        {attention, found->second, 0, std::vector<double>(width), std::vector<double>(width * width)});
   }
   for (const Node& node : graph.nodes) {
     if (node.type != "Gemm" || node.inputs.size() < 2) continue;
-    if (const auto found = by_weight.find(node.inputs[1]); found != by_weight.end()) by_node_.emplace(node.name, found->second);
+    if (const auto found = by_weight.find(node.inputs[1]); found != by_weight.end())
+      by_node_.emplace(node.name, found->second);
   }
 }
 
-void HeadActivations::node(const Node& node, std::span<const Tensor* const> inputs, std::span<const Tensor* const>) {
+void HeadActivations::node(const Node& node, std::span<const Tensor* const> inputs,
+                           std::span<const Tensor* const>) {
   const auto found = by_node_.find(node.name);
   if (found == by_node_.end()) return;
   Layer& layer = layers_[found->second];
@@ -51,11 +55,13 @@ std::map<std::int64_t, std::shared_ptr<const HeadRefit>> HeadActivations::refits
     const auto rows = static_cast<double>(layer.rows);
     const Eigen::VectorXd mean = Eigen::Map<const Eigen::VectorXd>(layer.sum.data(), width) / rows;
     Eigen::MatrixXd moments = Eigen::Map<const Eigen::MatrixXd>(layer.product.data(), width, width) / rows;
-    if (!moments.allFinite()) fail("prune heads: activations of layer {} are not finite", layer.attention.layer);
+    if (!moments.allFinite())
+      fail("prune heads: activations of layer {} are not finite", layer.attention.layer);
     if (layer.attention.bias) moments -= mean * mean.transpose();
     std::vector<Eigen::Index> kept, removed;
     for (Eigen::Index i = 0; i < width; ++i) {
-      const bool leaves = std::ranges::binary_search(layer.removed, static_cast<std::int64_t>(i) / layer.attention.size);
+      const bool leaves =
+          std::ranges::binary_search(layer.removed, static_cast<std::int64_t>(i) / layer.attention.size);
       (leaves ? removed : kept).push_back(i);
     }
     Eigen::MatrixXd gram = moments(kept, kept);

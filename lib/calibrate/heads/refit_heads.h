@@ -11,17 +11,18 @@
 
 namespace bantam {
 
-// Sums over the rows that output projections read: number, sum and X^T X, per layer, in double. Gathered from runs of
-// a session of the float graph that was opened without fusions.
+// Sums over the rows that output projections read: number, sum and X^T X, per layer, in double. Gathered from
+// runs of a session of the float graph that was opened without fusions.
 class HeadActivations final : public Observer {
  public:
   // Of the layers in `removed`.
   HeadActivations(const Graph& graph, const std::map<std::int64_t, std::vector<std::int64_t>>& removed);
 
-  void node(const Node& node, std::span<const Tensor* const> inputs, std::span<const Tensor* const> outputs) override;
+  void node(const Node& node, std::span<const Tensor* const> inputs,
+            std::span<const Tensor* const> outputs) override;
 
-  // The least-squares refit of every layer. A ridge of 1e-4 of the mean variance keeps it sane where the data do not
-  // say enough. Errors when nothing was observed or the activations are not finite.
+  // The least-squares refit of every layer. A ridge of 1e-4 of the mean variance keeps it sane where the data
+  // do not say enough. Errors when nothing was observed or the activations are not finite.
   std::map<std::int64_t, std::shared_ptr<const HeadRefit>> refits() const;
 
  private:

@@ -68,7 +68,8 @@ double quantile(std::vector<double> values, double q) {
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(index), values.end());
   const double low = values[index];
   if (index + 1 == values.size()) return low;
-  const double high = *std::min_element(values.begin() + static_cast<std::ptrdiff_t>(index) + 1, values.end());
+  const double high =
+      *std::min_element(values.begin() + static_cast<std::ptrdiff_t>(index) + 1, values.end());
   const double share = position - static_cast<double>(index);
   return share == 0 || low == high ? low : low + share * (high - low);  // both may be infinite
 }
@@ -78,19 +79,24 @@ void AgreementCollector::add(std::span<const float> reference, std::span<const f
   cosines_.push_back(cosine(reference, values));
   if (distribution_ && reference.size() > 1) {
     kl_.push_back(kl_divergence(reference, values));
-    const auto top = [](std::span<const float> row) { return std::max_element(row.begin(), row.end()) - row.begin(); };
+    const auto top = [](std::span<const float> row) {
+      return std::max_element(row.begin(), row.end()) - row.begin();
+    };
     same_top_ += top(reference) == top(values) ? 1 : 0;
   }
   for (std::size_t i = 0; i < reference.size(); ++i) {
     const double difference = std::abs(static_cast<double>(reference[i]) - values[i]);
-    max_abs_ = std::isnan(difference) ? std::numeric_limits<double>::infinity() : std::max(max_abs_, difference);
+    max_abs_ =
+        std::isnan(difference) ? std::numeric_limits<double>::infinity() : std::max(max_abs_, difference);
   }
 }
 
-void AgreementCollector::add_rows(std::span<const float> reference, std::span<const float> values, std::int64_t width) {
+void AgreementCollector::add_rows(std::span<const float> reference, std::span<const float> values,
+                                  std::int64_t width) {
   BANTAM_ASSERT(width > 0 && std::ssize(reference) % width == 0);
   for (std::size_t row = 0; row < reference.size(); row += static_cast<std::size_t>(width)) {
-    add(reference.subspan(row, static_cast<std::size_t>(width)), values.subspan(row, static_cast<std::size_t>(width)));
+    add(reference.subspan(row, static_cast<std::size_t>(width)),
+        values.subspan(row, static_cast<std::size_t>(width)));
   }
 }
 

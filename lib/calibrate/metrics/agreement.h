@@ -6,8 +6,8 @@
 
 namespace bantam {
 
-// KL(P || Q) in nats, P and Q the softmax of the two rows of logits; computed in double from log-probabilities.
-// Infinity when either row holds NaN or infinity.
+// KL(P || Q) in nats, P and Q the softmax of the two rows of logits; computed in double from
+// log-probabilities. Infinity when either row holds NaN or infinity.
 double kl_divergence(std::span<const float> reference, std::span<const float> logits);
 
 // Cosine of two vectors; 1 for two zero vectors, 0 for one.
@@ -17,7 +17,8 @@ double cosine(std::span<const float> a, std::span<const float> b);
 inline constexpr double kExactSqnr = 200;
 double sqnr_db(std::span<const float> reference, std::span<const float> values);
 
-// The value below which a share q (0..1) of `values` lies, by linear interpolation (numpy.quantile's default).
+// The value below which a share q (0..1) of `values` lies, by linear interpolation (numpy.quantile's
+// default).
 double quantile(std::vector<double> values, double q);
 
 // Collects how close outputs are to the reference's, row by row.

@@ -18,8 +18,12 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
     text.replace(at, from.size(), to);
 }
 
-bool is_digit(char32_t c) { return c >= U'0' && c <= U'9'; }
-bool is_point(char32_t c) { return c == U'.' || c == U','; }
+bool is_digit(char32_t c) {
+  return c >= U'0' && c <= U'9';
+}
+bool is_point(char32_t c) {
+  return c == U'.' || c == U',';
+}
 
 // What stands alone wherever it is: ASCII that is no letter, digit, control character, ' , - or .
 bool is_symbol(char32_t c) {
@@ -96,19 +100,26 @@ std::vector<std::string> bleu_tokens(std::string_view text) {
   replace_all(line, "<skipped>", "");
   replace_all(line, "-\n", "");
   replace_all(line, "\n", " ");
-  for (const auto& [entity, character] : {std::pair{"&quot;", "\""}, {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}})
+  for (const auto& [entity, character] :
+       {std::pair{"&quot;", "\""}, {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}})
     replace_all(line, entity, character);
   characters = U' ' + decoded(line) + U' ';
   put_blanks_around_symbols(characters);
   characters = rewritten(
       characters, [](char32_t a, char32_t b) { return !is_digit(a) && is_point(b); },
-      [](char32_t a, char32_t b) { return std::u32string{a, U' ', b, U' '}; });
+      [](char32_t a, char32_t b) {
+        return std::u32string{a, U' ', b, U' '};
+      });
   characters = rewritten(
       characters, [](char32_t a, char32_t b) { return is_point(a) && !is_digit(b); },
-      [](char32_t a, char32_t b) { return std::u32string{U' ', a, U' ', b}; });
+      [](char32_t a, char32_t b) {
+        return std::u32string{U' ', a, U' ', b};
+      });
   characters = rewritten(
       characters, [](char32_t a, char32_t b) { return is_digit(a) && b == U'-'; },
-      [](char32_t a, char32_t b) { return std::u32string{a, U' ', b, U' '}; });
+      [](char32_t a, char32_t b) {
+        return std::u32string{a, U' ', b, U' '};
+      });
   return split(characters);
 }
 
@@ -145,10 +156,12 @@ double bleu(const BleuCounts& counts) {
     if (counts.total[n] == 0) return 0;  // no text is long enough: a precision of 0
     const auto total = static_cast<double>(counts.total[n]);
     if (counts.correct[n] == 0) smoothing *= 2;
-    const double precision = counts.correct[n] == 0 ? 1 / (smoothing * total) : static_cast<double>(counts.correct[n]) / total;
+    const double precision =
+        counts.correct[n] == 0 ? 1 / (smoothing * total) : static_cast<double>(counts.correct[n]) / total;
     logarithms += std::log(precision);
   }
-  const auto length = static_cast<double>(counts.length), reference = static_cast<double>(counts.reference_length);
+  const auto length = static_cast<double>(counts.length),
+             reference = static_cast<double>(counts.reference_length);
   const double brevity = length < reference ? std::exp(1 - reference / length) : 1;
   return 100 * brevity * std::exp(logarithms / kOrders);
 }

@@ -9,10 +9,11 @@
 
 namespace bantam {
 
-// BLEU (Papineni et al. 2002) as sacrebleu computes it by default: n-grams up to 4, tokens of mteval-v13a, case kept,
-// exponential smoothing, one reference.
+// BLEU (Papineni et al. 2002) as sacrebleu computes it by default: n-grams up to 4, tokens of mteval-v13a,
+// case kept, exponential smoothing, one reference.
 
-// Tokens: punctuation and symbols of ASCII stand alone, periods and commas unless between digits, hyphens behind digits.
+// Tokens: punctuation and symbols of ASCII stand alone, periods and commas unless between digits, hyphens
+// behind digits.
 std::vector<std::string> bleu_tokens(std::string_view text);
 
 // What a pair of texts adds to the score of a corpus.

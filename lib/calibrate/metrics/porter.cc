@@ -8,24 +8,27 @@
 namespace bantam {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kIrregular = {{{"sky", "sky"},
-                                                                                       {"skies", "sky"},
-                                                                                       {"dying", "die"},
-                                                                                       {"lying", "lie"},
-                                                                                       {"tying", "tie"},
-                                                                                       {"news", "news"},
-                                                                                       {"innings", "inning"},
-                                                                                       {"inning", "inning"},
-                                                                                       {"outings", "outing"},
-                                                                                       {"outing", "outing"},
-                                                                                       {"cannings", "canning"},
-                                                                                       {"canning", "canning"},
-                                                                                       {"howe", "howe"},
-                                                                                       {"proceed", "proceed"},
-                                                                                       {"exceed", "exceed"},
-                                                                                       {"succeed", "succeed"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kIrregular = {
+    {{"sky", "sky"},
+     {"skies", "sky"},
+     {"dying", "die"},
+     {"lying", "lie"},
+     {"tying", "tie"},
+     {"news", "news"},
+     {"innings", "inning"},
+     {"inning", "inning"},
+     {"outings", "outing"},
+     {"outing", "outing"},
+     {"cannings", "canning"},
+     {"canning", "canning"},
+     {"howe", "howe"},
+     {"proceed", "proceed"},
+     {"exceed", "exceed"},
+     {"succeed", "succeed"}}};
 
-bool is_vowel(char c) { return c == 'a' || c == 'e' || c == 'i' || c == 'o' || c == 'u'; }
+bool is_vowel(char c) {
+  return c == 'a' || c == 'e' || c == 'i' || c == 'o' || c == 'u';
+}
 
 // One 'c' or 'v' per letter; y is a vowel behind a consonant.
 std::string kinds(std::string_view word) {
@@ -41,17 +44,21 @@ std::string kinds(std::string_view word) {
 int measure(std::string_view stem) {
   const std::string letters = kinds(stem);
   int count = 0;
-  for (std::size_t i = 0; i + 1 < letters.size(); ++i) count += letters[i] == 'v' && letters[i + 1] == 'c' ? 1 : 0;
+  for (std::size_t i = 0; i + 1 < letters.size(); ++i)
+    count += letters[i] == 'v' && letters[i + 1] == 'c' ? 1 : 0;
   return count;
 }
 
-bool has_vowel(std::string_view stem) { return kinds(stem).find('v') != std::string::npos; }
+bool has_vowel(std::string_view stem) {
+  return kinds(stem).find('v') != std::string::npos;
+}
 
 bool ends_in_double_consonant(std::string_view word) {
   return word.size() >= 2 && word.back() == word[word.size() - 2] && kinds(word).back() == 'c';
 }
 
-// *o of the paper: consonant, vowel, consonant other than w, x and y; NLTK adds words of a vowel and a consonant.
+// *o of the paper: consonant, vowel, consonant other than w, x and y; NLTK adds words of a vowel and a
+// consonant.
 bool ends_in_cvc(std::string_view word) {
   const std::string letters = kinds(word);
   if (letters == "vc") return true;
@@ -122,10 +129,11 @@ void y_to_i(std::string& word) {
 
 void double_suffixes(std::string& word) {
   static constexpr Rule kRules[] = {
-      {"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"},   {"anci", "ance"},   {"izer", "ize"},    {"bli", "ble"},
-      {"alli", "al"},     {"entli", "ent"},   {"eli", "e"},       {"ousli", "ous"},   {"ization", "ize"}, {"ation", "ate"},
-      {"ator", "ate"},    {"alism", "al"},    {"iveness", "ive"}, {"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"},
-      {"iviti", "ive"},   {"biliti", "ble"},  {"fulli", "ful"},
+      {"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"}, {"anci", "ance"}, {"izer", "ize"},
+      {"bli", "ble"},     {"alli", "al"},     {"entli", "ent"}, {"eli", "e"},     {"ousli", "ous"},
+      {"ization", "ize"}, {"ation", "ate"},   {"ator", "ate"},  {"alism", "al"},  {"iveness", "ive"},
+      {"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"},  {"iviti", "ive"}, {"biliti", "ble"},
+      {"fulli", "ful"},
   };
   while (word.ends_with("alli") && measure(std::string_view(word).substr(0, word.size() - 4)) > 0)
     word.resize(word.size() - 2);
@@ -143,10 +151,10 @@ void single_suffixes(std::string& word) {
 }
 
 void residues(std::string& word) {
-  static constexpr Rule kRules[] = {{"al", ""},   {"ance", ""},  {"ence", ""}, {"er", ""},  {"ic", ""},  {"able", ""},
-                                    {"ible", ""}, {"ant", ""},   {"ement", ""}, {"ment", ""}, {"ent", ""}, {"ion", ""},
-                                    {"ou", ""},   {"ism", ""},   {"ate", ""},  {"iti", ""}, {"ous", ""}, {"ive", ""},
-                                    {"ize", ""}};
+  static constexpr Rule kRules[] = {{"al", ""},   {"ance", ""}, {"ence", ""}, {"er", ""},    {"ic", ""},
+                                    {"able", ""}, {"ible", ""}, {"ant", ""},  {"ement", ""}, {"ment", ""},
+                                    {"ent", ""},  {"ion", ""},  {"ou", ""},   {"ism", ""},   {"ate", ""},
+                                    {"iti", ""},  {"ous", ""},  {"ive", ""},  {"ize", ""}};
   if (word.ends_with("ion") && !word.ends_with("sion") && !word.ends_with("tion")) return;
   apply(word, kRules, 1);
 }

@@ -14,7 +14,9 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
 double f1(double common, double reference, double text) {
   const double precision = common / std::max(text, 1.0), recall = common / std::max(reference, 1.0);
@@ -76,7 +78,8 @@ double rouge_l(const Words& reference, const Words& text) {
       diagonal = above;
     }
   }
-  return f1(static_cast<double>(row.back()), static_cast<double>(reference.size()), static_cast<double>(text.size()));
+  return f1(static_cast<double>(row.back()), static_cast<double>(reference.size()),
+            static_cast<double>(text.size()));
 }
 
 }  // namespace bantam

@@ -10,11 +10,14 @@
 namespace bantam {
 namespace {
 
-std::ptrdiff_t top(std::span<const float> row) { return std::ranges::max_element(row) - row.begin(); }
+std::ptrdiff_t top(std::span<const float> row) {
+  return std::ranges::max_element(row) - row.begin();
+}
 
 }  // namespace
 
-void TokenAgreementCollector::add(std::span<const float> reference, std::span<const float> logits, std::int64_t token) {
+void TokenAgreementCollector::add(std::span<const float> reference, std::span<const float> logits,
+                                  std::int64_t token) {
   const double loss = negative_log_likelihood(logits, token);
   const double reference_loss = negative_log_likelihood(reference, token);
   const double delta_p = std::exp(-loss) - std::exp(-reference_loss);

@@ -12,9 +12,10 @@ struct Measured {
   double error = 0;
 };
 
-// How a model of text predicts the tokens of a text, beside the reference it was made of. The figures are those of
-// llama.cpp's perplexity tool; its errors take all tokens for independent, ours only the windows (the delta method for a
-// ratio of sums over windows), because neighbouring tokens are not. With fewer than two windows errors are 0.
+// How a model of text predicts the tokens of a text, beside the reference it was made of. The figures are
+// those of llama.cpp's perplexity tool; its errors take all tokens for independent, ours only the windows
+// (the delta method for a ratio of sums over windows), because neighbouring tokens are not. With fewer than
+// two windows errors are 0.
 struct TokenAgreement {
   std::int64_t tokens = 0;
   std::int64_t windows = 0;
@@ -27,9 +28,9 @@ struct TokenAgreement {
   double kl_p99 = 0;
   double kl_p999 = 0;
   double kl_max = 0;
-  Measured delta_p_mean;         // p(token) - p_reference(token), of the text's own tokens
-  Measured delta_p_rms;          // root of the mean square
-  Measured same_top;             // share of tokens for which both find the same token likeliest
+  Measured delta_p_mean;  // p(token) - p_reference(token), of the text's own tokens
+  Measured delta_p_rms;   // root of the mean square
+  Measured same_top;      // share of tokens for which both find the same token likeliest
 };
 
 class TokenAgreementCollector {

@@ -43,8 +43,8 @@ class Search {
     p_.assign(counts_.begin() + begin, counts_.begin() + end);
     p_.front() += sum(0, begin);
     p_.back() += sum(end, std::ssize(counts_));
-    // As the original has it: the levels hold what lies inside, and share it among the bins that are filled once the
-    // outliers are in.
+    // As the original has it: the levels hold what lies inside, and share it among the bins that are filled
+    // once the outliers are in.
     std::int64_t filled = filled_count(begin, end);
     const bool first_grew = counts_[static_cast<std::size_t>(begin)] == 0 && p_.front() != 0;
     const bool last_grew = counts_[static_cast<std::size_t>(end - 1)] == 0 && p_.back() != 0;

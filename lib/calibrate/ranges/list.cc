@@ -9,7 +9,8 @@ namespace bantam {
 
 std::span<const RangePicker> range_pickers() {
   static constexpr std::array kPickers{
-      RangePicker{"output-error", "least error of what the linears make of the activation", output_error_range},
+      RangePicker{"output-error", "least error of what the linears make of the activation",
+                  output_error_range},
       RangePicker{"mse", "least squared error of the activation", mse_range},
       RangePicker{"min-max", "everything that was seen", min_max_range},
       RangePicker{"percentile", "all but 0.001 % of the values", percentile_range},

@@ -4,6 +4,8 @@
 
 namespace bantam {
 
-Range min_max_range(const SiteStatistics& seen) { return {std::min(seen.low, 0.0f), std::max(seen.high, 0.0f)}; }
+Range min_max_range(const SiteStatistics& seen) {
+  return {std::min(seen.low, 0.0f), std::max(seen.high, 0.0f)};
+}
 
 }  // namespace bantam

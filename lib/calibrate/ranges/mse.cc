@@ -2,6 +2,8 @@
 
 namespace bantam {
 
-Range mse_range(const SiteStatistics& seen) { return least_error_range(seen.histogram, seen.low, seen.high); }
+Range mse_range(const SiteStatistics& seen) {
+  return least_error_range(seen.histogram, seen.low, seen.high);
+}
 
 }  // namespace bantam

@@ -48,7 +48,8 @@ void Collector::begin_batch(std::int64_t batch, std::int64_t length, std::vector
   nonfinite_ = false;
 }
 
-void Collector::node(const Node& node, std::span<const Tensor* const> inputs, std::span<const Tensor* const>) {
+void Collector::node(const Node& node, std::span<const Tensor* const> inputs,
+                     std::span<const Tensor* const>) {
   if (node.inputs.size() < 2) return;
   const auto found = sites_.watched.find({node.inputs[0], node.inputs[1]});
   if (found == sites_.watched.end()) return;
@@ -80,7 +81,8 @@ void Collector::add(std::size_t site, const float* rows, std::int64_t count) {
     }
     statistics.rows += count;
     statistics.batches += 1;
-    if (statistics.batches > kMostBatches) fail("more than {} batches: too many to add up exactly", kMostBatches);
+    if (statistics.batches > kMostBatches)
+      fail("more than {} batches: too many to add up exactly", kMostBatches);
   }
   const bool products = collected_.hessians && wanted_products_[site];
   if (!products && !(collected_.moments && wanted_channels_)) return;
@@ -100,7 +102,8 @@ bool Collector::add_values(std::size_t site, const float* rows, std::int64_t cou
     kernels_table.min_max(rows + begin * width, (end - begin) * width, &low, &high);
     bool fits = low >= -kLargestActivation && high <= kLargestActivation;
     // min_max() passes over NaN.
-    for (const float* value = rows + begin * width; value != rows + end * width; ++value) fits &= !std::isnan(*value);
+    for (const float* value = rows + begin * width; value != rows + end * width; ++value)
+      fits &= !std::isnan(*value);
     if (!worker.used) {
       worker.used = true;
       worker.low = low;
@@ -200,7 +203,8 @@ void Collector::add_products(std::size_t site, const float* rows, std::int64_t c
       const float* values = worker.product.data() + (row - begin) * right - begin;
       std::int64_t* sums = target.sums.data() + triangle_row(width, row);
       for (std::int64_t column = row; column < width; ++column) {
-        sums[column] += static_cast<std::int64_t>(std::nearbyint(static_cast<double>(values[column]) * target.scale));
+        sums[column] +=
+            static_cast<std::int64_t>(std::nearbyint(static_cast<double>(values[column]) * target.scale));
       }
     }
   });

@@ -15,13 +15,14 @@
 namespace bantam {
 
 // Adds what a float graph's linears read to the statistics of their sites. One batch at a time:
-// begin_batch(), session.run(inputs, &collector), which works with and without fusions. What is added depends on
-// the batch alone, never on the number of threads.
+// begin_batch(), session.run(inputs, &collector), which works with and without fusions. What is added depends
+// on the batch alone, never on the number of threads.
 class Collector final : public Observer {
  public:
-  // `importance` holds channel_importance() per site where ranges are collected. All must outlive the collector.
-  Collector(const Sites& sites, const Collected& collected, const std::vector<std::vector<std::int32_t>>& importance,
-            int threads);
+  // `importance` holds channel_importance() per site where ranges are collected. All must outlive the
+  // collector.
+  Collector(const Sites& sites, const Collected& collected,
+            const std::vector<std::vector<std::int32_t>>& importance, int threads);
   ~Collector() override;
 
   // Which sites' products are gathered from now on (one entry per site), where hessians are collected.
@@ -31,10 +32,11 @@ class Collector final : public Observer {
 
   // `mask` says which of the batch * length tokens are text; padding is not counted.
   void begin_batch(std::int64_t batch, std::int64_t length, std::vector<std::uint8_t> mask);
-  void node(const Node& node, std::span<const Tensor* const> inputs, std::span<const Tensor* const> outputs) override;
+  void node(const Node& node, std::span<const Tensor* const> inputs,
+            std::span<const Tensor* const> outputs) override;
 
-  // True when a site of this batch saw NaN, infinity or a value beyond kLargestActivation; nothing of that site
-  // was added.
+  // True when a site of this batch saw NaN, infinity or a value beyond kLargestActivation; nothing of that
+  // site was added.
   bool nonfinite() const { return nonfinite_; }
 
   std::vector<SiteStatistics>& statistics() { return statistics_; }

@@ -15,7 +15,8 @@ constexpr double kChannelGrid = 0x1p48;
 constexpr double kWord = 0x1p64;
 
 Wide wide(const std::int64_t* words) {
-  return static_cast<Wide>(words[1]) * (static_cast<Wide>(1) << 64) + static_cast<Wide>(static_cast<std::uint64_t>(words[0]));
+  return static_cast<Wide>(words[1]) * (static_cast<Wide>(1) << 64) +
+         static_cast<Wide>(static_cast<std::uint64_t>(words[0]));
 }
 
 void store(Wide value, std::int64_t* words) {
@@ -37,7 +38,8 @@ void ChannelSums::add(std::int64_t channel, double partial) {
 void ChannelSums::add(const ChannelSums& other) {
   BANTAM_ASSERT(words_.size() == other.words_.size());
   for (std::size_t i = 0; i < words_.size(); i += 2) {
-    const auto sum = static_cast<UnsignedWide>(wide(&words_[i])) + static_cast<UnsignedWide>(wide(&other.words_[i]));
+    const auto sum =
+        static_cast<UnsignedWide>(wide(&words_[i])) + static_cast<UnsignedWide>(wide(&other.words_[i]));
     store(static_cast<Wide>(sum), &words_[i]);
   }
 }
@@ -48,11 +50,14 @@ double ChannelSums::at(std::int64_t channel) const {
          kChannelGrid;
 }
 
-double TriangleSums::scale(int bin) { return std::ldexp(1.0, 26 - 16 * bin); }
+double TriangleSums::scale(int bin) {
+  return std::ldexp(1.0, 26 - 16 * bin);
+}
 
 TriangleSums::Target TriangleSums::target(double largest) {
   BANTAM_ASSERT(largest > 0 && std::isfinite(largest));
-  const int bin = std::clamp(static_cast<int>(std::floor(std::ilogb(largest) / 16.0)), kLowestBin, kHighestBin);
+  const int bin =
+      std::clamp(static_cast<int>(std::floor(std::ilogb(largest) / 16.0)), kLowestBin, kHighestBin);
   std::vector<std::int64_t>& sums = bins_[bin];
   if (sums.empty()) sums.resize(static_cast<std::size_t>(triangle_size(width_)));
   return {sums, scale(bin)};
@@ -64,7 +69,8 @@ void TriangleSums::add(const TriangleSums& other) {
     std::vector<std::int64_t>& mine = bins_[bin];
     if (mine.empty()) mine.resize(sums.size());
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      mine[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(mine[i]) + static_cast<std::uint64_t>(sums[i]));
+      mine[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(mine[i]) +
+                                          static_cast<std::uint64_t>(sums[i]));
     }
   }
 }
@@ -79,7 +85,8 @@ void TriangleSums::read(double factor, std::span<float> out) const {
     for (std::int64_t column = row; column < width_; ++column) {
       double sum = 0;
       for (const auto& [bin, sums] : bins_) {
-        sum += static_cast<double>(sums[static_cast<std::size_t>(triangle_row(width_, row) + column)]) / scale(bin);
+        sum += static_cast<double>(sums[static_cast<std::size_t>(triangle_row(width_, row) + column)]) /
+               scale(bin);
       }
       at(row, column) = at(column, row) = static_cast<float>(sum * factor);
     }

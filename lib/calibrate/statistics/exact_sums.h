@@ -8,16 +8,17 @@
 
 namespace bantam {
 
-// Sums that do not depend on the order of what is added, because they are integers: partial sums of one batch are
-// rounded once to a grid that no data chooses, and from then on addition is exact. A split over runs and machines
-// gives the bits of one run.
+// Sums that do not depend on the order of what is added, because they are integers: partial sums of one batch
+// are rounded once to a grid that no data chooses, and from then on addition is exact. A split over runs and
+// machines gives the bits of one run.
 
 // The largest magnitude of an activation that the sums below have room for.
 inline constexpr float kLargestActivation = 0x1p24f;
 // The most batches that may ever be added up, over all runs that are merged.
 inline constexpr std::int64_t kMostBatches = std::int64_t{1} << 20;
 
-// Sums per channel, in 128 bits of which 48 are behind the point: a batch of 2^10 squares up to 2^48 fits 2^20 times.
+// Sums per channel, in 128 bits of which 48 are behind the point: a batch of 2^10 squares up to 2^48 fits
+// 2^20 times.
 class ChannelSums {
  public:
   ChannelSums() = default;
@@ -39,16 +40,18 @@ class ChannelSums {
 };
 
 // The upper triangle of a symmetric matrix [width, width], row by row.
-inline std::int64_t triangle_size(std::int64_t width) { return width * (width + 1) / 2; }
+inline std::int64_t triangle_size(std::int64_t width) {
+  return width * (width + 1) / 2;
+}
 // Where row `row` would have its column 0: element (row, column) is at triangle_row(...) + column.
 inline std::int64_t triangle_row(std::int64_t width, std::int64_t row) {
   return row * width - row * (row + 1) / 2;
 }
 
-// Sums of products X^T X, as int64 on a grid that follows the size of each batch: a batch whose largest diagonal
-// element d has floor(log2(d) / 16) = b is added, in units of 2^(16 b - 26), to the sum number b. Which sum a batch
-// goes to depends on nothing but the batch; nearly always all of them share one. An element is exact to 2^-26 of
-// its batch's largest or better, and 2^20 batches fit.
+// Sums of products X^T X, as int64 on a grid that follows the size of each batch: a batch whose largest
+// diagonal element d has floor(log2(d) / 16) = b is added, in units of 2^(16 b - 26), to the sum number b.
+// Which sum a batch goes to depends on nothing but the batch; nearly always all of them share one. An element
+// is exact to 2^-26 of its batch's largest or better, and 2^20 batches fit.
 class TriangleSums {
  public:
   TriangleSums() = default;

@@ -39,8 +39,8 @@ double Histogram::upper_edge(std::int32_t bin) {
   return -lower_edge(2 * kHalf - bin);
 }
 
-LinearHistogram linear_histogram(std::span<const std::int64_t> counts, float low, float high, float from, float to,
-                                 std::int64_t bins) {
+LinearHistogram linear_histogram(std::span<const std::int64_t> counts, float low, float high, float from,
+                                 float to, std::int64_t bins) {
   BANTAM_ASSERT(bins > 0 && from < to && (counts.empty() || std::ssize(counts) == Histogram::kBins));
   LinearHistogram result;
   result.low = low;

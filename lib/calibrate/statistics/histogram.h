@@ -6,9 +6,9 @@
 
 namespace bantam {
 
-// A histogram whose bins no data chooses, so that histograms of several runs add up exactly: 128 bins per octave
-// (the first seven bits of the mantissa) from 2^-16 to 2^25 for either sign, and one bin around zero. Bins are
-// numbered by value.
+// A histogram whose bins no data chooses, so that histograms of several runs add up exactly: 128 bins per
+// octave (the first seven bits of the mantissa) from 2^-16 to 2^25 for either sign, and one bin around zero.
+// Bins are numbered by value.
 class Histogram {
  public:
   static constexpr std::int32_t kPerOctave = 128;
@@ -30,9 +30,9 @@ struct LinearHistogram {
   float high = 0;
 };
 
-// Spreads `counts` (Histogram::kBins of them, or none) over `bins` bins of [from, to], each bin's count evenly
-// over its width; low and high bound the values that were seen.
-LinearHistogram linear_histogram(std::span<const std::int64_t> counts, float low, float high, float from, float to,
-                                 std::int64_t bins);
+// Spreads `counts` (Histogram::kBins of them, or none) over `bins` bins of [from, to], each bin's count
+// evenly over its width; low and high bound the values that were seen.
+LinearHistogram linear_histogram(std::span<const std::int64_t> counts, float low, float high, float from,
+                                 float to, std::int64_t bins);
 
 }  // namespace bantam

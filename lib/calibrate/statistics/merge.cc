@@ -28,20 +28,23 @@ Ranges merge_ranges(Ranges ranges, const Ranges& others, const std::string& name
 }
 
 bool same_sites(const std::vector<Site>& a, const std::vector<Site>& b) {
-  return std::ranges::equal(a, b, [](const Site& x, const Site& y) { return x.weights == y.weights && x.width == y.width; });
+  return std::ranges::equal(
+      a, b, [](const Site& x, const Site& y) { return x.weights == y.weights && x.width == y.width; });
 }
 
 void check_alike(const StatisticsFile& file, const StatisticsFile& first) {
   with_context(file.path().string(), [&] {
     const StatisticsInfo& mine = file.info();
     const StatisticsInfo& wanted = first.info();
-    if (mine.fingerprint != wanted.fingerprint || mine.task != wanted.task || !same_sites(mine.sites, wanted.sites)) {
+    if (mine.fingerprint != wanted.fingerprint || mine.task != wanted.task ||
+        !same_sites(mine.sites, wanted.sites)) {
       fail("was made for another checkpoint (or another task of it) than {}", first.path().string());
     }
     if (!(mine.collected == wanted.collected)) {
       fail("holds other kinds of statistics than {} (--what)", first.path().string());
     }
-    if (mine.tool != wanted.tool) fail("was written by {}, {} by {}", mine.tool, first.path().string(), wanted.tool);
+    if (mine.tool != wanted.tool)
+      fail("was written by {}, {} by {}", mine.tool, first.path().string(), wanted.tool);
   });
 }
 
@@ -55,7 +58,8 @@ std::vector<CoveredData> merge_covered(const std::vector<CoveredData>& a, const 
       merged.push_back(data);
       continue;
     }
-    if (same->texts != data.texts || same->tokens != data.tokens) fail("two data sets have the digest {}", data.digest);
+    if (same->texts != data.texts || same->tokens != data.tokens)
+      fail("two data sets have the digest {}", data.digest);
     same->blocks = merge_ranges(same->blocks, data.blocks, data.name);
     same->name = std::min(same->name, data.name);  // whatever the order
   }
@@ -69,7 +73,8 @@ void merge_statistics(const std::vector<StatisticsFile>& files, const File& outp
   StatisticsInfo info = first.info();
   for (std::size_t i = 1; i < files.size(); ++i) {
     check_alike(files[i], first);
-    with_context(files[i].path().string(), [&] { info.data = merge_covered(info.data, files[i].info().data); });
+    with_context(files[i].path().string(),
+                 [&] { info.data = merge_covered(info.data, files[i].info().data); });
   }
   StatisticsWriter writer(output);
   for (std::size_t site = 0; site < info.sites.size(); ++site) {

@@ -17,7 +17,9 @@ struct Linear {
 // Numbers of sets that are united step by step.
 class Sets {
  public:
-  explicit Sets(std::size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), std::size_t{0}); }
+  explicit Sets(std::size_t count) : parent_(count) {
+    std::iota(parent_.begin(), parent_.end(), std::size_t{0});
+  }
   std::size_t find(std::size_t i) const {
     while (parent_[i] != i) i = parent_[i];
     return i;
@@ -65,7 +67,8 @@ Sites find_sites(const Graph& graph) {
       members.push_back(linears[i].weight);
       sites.list[found->second].weights.push_back(weight.name);
     }
-    if (seen.insert(node.inputs[0]).second) sites.watched.emplace(std::pair{node.inputs[0], node.inputs[1]}, found->second);
+    if (seen.insert(node.inputs[0]).second)
+      sites.watched.emplace(std::pair{node.inputs[0], node.inputs[1]}, found->second);
   }
   return sites;
 }

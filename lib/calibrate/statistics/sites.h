@@ -10,9 +10,9 @@
 
 namespace bantam {
 
-// What statistics are kept of: the rows [n, width] that one or several linears read (Gemm with transB = 1 and a
-// weight as input 1). Linears of one activation share a site, and so do all that a shared weight brings together
-// (ALBERT's layers).
+// What statistics are kept of: the rows [n, width] that one or several linears read (Gemm with transB = 1 and
+// a weight as input 1). Linears of one activation share a site, and so do all that a shared weight brings
+// together (ALBERT's layers).
 struct Site {
   std::vector<std::string> weights;  // names in the order of the graph
   std::int64_t width = 0;

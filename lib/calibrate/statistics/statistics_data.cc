@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::array kKinds{
     StatisticsKindInfo{StatisticsKind::kRanges, "ranges", "histograms, for static INT8"},
-    StatisticsKindInfo{StatisticsKind::kMoments, "moments", "mean, second moment and largest magnitude of every channel"},
+    StatisticsKindInfo{StatisticsKind::kMoments, "moments",
+                       "mean, second moment and largest magnitude of every channel"},
     StatisticsKindInfo{StatisticsKind::kHessians, "hessians", "products of all channels, for GPTQ and AWQ"},
 };
 
@@ -23,7 +24,9 @@ void add_counts(std::vector<std::int64_t>& to, const std::vector<std::int64_t>& 
 
 }  // namespace
 
-std::span<const StatisticsKindInfo> statistics_kinds() { return kKinds; }
+std::span<const StatisticsKindInfo> statistics_kinds() {
+  return kKinds;
+}
 
 SiteStatistics::SiteStatistics(std::int64_t width, const Collected& collected) : products(width) {
   if (collected.ranges) {
@@ -75,7 +78,8 @@ std::vector<std::int32_t> channel_importance(const Graph& graph, const std::vect
       }
     });
   }
-  const double mean = std::accumulate(energy.begin(), energy.end(), 0.0) / static_cast<double>(std::max<std::int64_t>(width, 1));
+  const double mean = std::accumulate(energy.begin(), energy.end(), 0.0) /
+                      static_cast<double>(std::max<std::int64_t>(width, 1));
   std::vector<std::int32_t> importance;
   for (const double value : energy) {
     const double steps = mean > 0 && std::isfinite(mean) ? std::nearbyint(256 * value / mean) : 256;

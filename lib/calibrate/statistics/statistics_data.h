@@ -35,8 +35,8 @@ struct SiteStatistics {
   std::int64_t batches = 0;
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();
-  // Ranges: how often each bin of Histogram was met, and the same with every value counted by the importance of its
-  // channel (channel_importance()).
+  // Ranges: how often each bin of Histogram was met, and the same with every value counted by the importance
+  // of its channel (channel_importance()).
   std::vector<std::int64_t> histogram;
   std::vector<std::int64_t> weighted;
   // Moments.
@@ -51,8 +51,8 @@ struct SiteStatistics {
   void add(const SiteStatistics& other);
 };
 
-// How much an error in channel k of the rows that a site's linears read is worth in their outputs: the sum of the
-// squares of column k of their weights, in steps of 1/256 of the mean over all channels, 1 to 65535.
+// How much an error in channel k of the rows that a site's linears read is worth in their outputs: the sum of
+// the squares of column k of their weights, in steps of 1/256 of the mean over all channels, 1 to 65535.
 std::vector<std::int32_t> channel_importance(const Graph& graph, const std::vector<std::size_t>& weights,
                                              std::int64_t width);
 

@@ -28,7 +28,8 @@ std::string text(const Json& json, const char* key) {
   return value.get<std::string>();
 }
 std::int64_t counted(const Json& value, std::string_view what, std::int64_t most) {
-  if (!value.is_number_integer() || value < 0 || value > most) fail("is damaged: {} of {}", what, value.dump());
+  if (!value.is_number_integer() || value < 0 || value > most)
+    fail("is damaged: {} of {}", what, value.dump());
   return value.get<std::int64_t>();
 }
 std::int64_t number(const Json& json, const char* key, std::int64_t most) {
@@ -50,12 +51,16 @@ const Json& list(const Json& json, const char* key) {
 std::vector<CoveredData> read_data(const Json& json) {
   std::vector<CoveredData> all;
   for (const Json& entry : list(json, "data")) {
-    CoveredData data{text(entry, "sha256"), text(entry, "name"), number(entry, "texts", kMostTexts),
-                     number(entry, "tokens", kMostTexts), {}};
+    CoveredData data{text(entry, "sha256"),
+                     text(entry, "name"),
+                     number(entry, "texts", kMostTexts),
+                     number(entry, "tokens", kMostTexts),
+                     {}};
     std::int64_t last = -1;
     for (const Json& range : list(entry, "blocks")) {
       if (!range.is_array() || range.size() != 2) fail("is damaged: a range of blocks is no pair");
-      const std::int64_t begin = counted(range[0], "a block", kMostTexts), end = counted(range[1], "a block", kMostTexts);
+      const std::int64_t begin = counted(range[0], "a block", kMostTexts),
+                         end = counted(range[1], "a block", kMostTexts);
       if (begin <= last || end <= begin || end > ceil_div(data.texts, kTextsPerBlock)) {
         fail("is damaged: blocks {} to {}", begin, end);
       }
@@ -86,8 +91,9 @@ struct StatisticsIndex {
     info.fingerprint = text(model, "fingerprint");
     for (const Json& word : list(json, "collected")) {
       const auto kinds = statistics_kinds();
-      const auto known = std::ranges::find_if(
-          kinds, [&](const StatisticsKindInfo& kind) { return word.is_string() && word.get<std::string>() == kind.name; });
+      const auto known = std::ranges::find_if(kinds, [&](const StatisticsKindInfo& kind) {
+        return word.is_string() && word.get<std::string>() == kind.name;
+      });
       if (known == kinds.end()) fail("is damaged: it collected {}", word.dump());
       set(info.collected, known->kind);
     }
@@ -108,7 +114,8 @@ struct StatisticsIndex {
     entry.low = real(json, "min");
     entry.high = real(json, "max");
     if (entry.low > entry.high || site.width == 0) fail("is damaged: site {}", file.entries_.size());
-    if (file.info_.collected.ranges) entry.histogram_first = number(json, "histogram_first", Histogram::kBins);
+    if (file.info_.collected.ranges)
+      entry.histogram_first = number(json, "histogram_first", Histogram::kBins);
     file.info_.sites.push_back(std::move(site));
     file.entries_.push_back(entry);
   }
@@ -137,12 +144,16 @@ struct StatisticsIndex {
 
   void require(std::size_t site, std::initializer_list<std::string_view> leaves) const {
     for (const std::string_view leaf : leaves) {
-      if (!file.tensors_.contains(fmt::format("{}/{}", site, leaf))) fail("is damaged: it lacks {} of site {}", leaf, site);
+      if (!file.tensors_.contains(fmt::format("{}/{}", site, leaf)))
+        fail("is damaged: it lacks {} of site {}", leaf, site);
     }
   }
 
-  void check_tensor(const std::string& name, const std::string& dtype, const Json& shape, std::int64_t bytes) const {
-    const auto wrong = [&] { fail("is damaged: tensor {} of {} bytes, {}", quote(name), bytes, shape.dump()); };
+  void check_tensor(const std::string& name, const std::string& dtype, const Json& shape,
+                    std::int64_t bytes) const {
+    const auto wrong = [&] {
+      fail("is damaged: tensor {} of {} bytes, {}", quote(name), bytes, shape.dump());
+    };
     const std::size_t slash = name.find('/');
     std::size_t site = 0;
     if (slash == std::string::npos || slash == 0 || slash > 9) wrong();
@@ -157,7 +168,9 @@ struct StatisticsIndex {
     std::string_view wanted = "I64";
     std::vector<std::int64_t> dims;
     if (leaf == "histogram" || leaf == "weighted") {
-      count = shape.size() == 1 ? counted(shape[0], "bins", Histogram::kBins - file.entries_[site].histogram_first) : -1;
+      count = shape.size() == 1
+                  ? counted(shape[0], "bins", Histogram::kBins - file.entries_[site].histogram_first)
+                  : -1;
       dims = {count};
     } else if (leaf == "absmax") {
       count = width;
@@ -175,7 +188,8 @@ struct StatisticsIndex {
       count = triangle_size(width);
       dims = {count};
     }
-    if (count < 0 || dtype != wanted || shape != Json(dims) || bytes != count * (wanted == "F32" ? 4 : 8)) wrong();
+    if (count < 0 || dtype != wanted || shape != Json(dims) || bytes != count * (wanted == "F32" ? 4 : 8))
+      wrong();
   }
 };
 
@@ -207,7 +221,9 @@ std::vector<T> StatisticsFile::read(const std::string& name) const {
 
 SiteStatistics StatisticsFile::channels(std::size_t site) const {
   const Entry& entry = entries_.at(site);
-  const auto wrong = [&](std::string_view what) { fail("{}: is damaged: {} of site {}", path().string(), what, site); };
+  const auto wrong = [&](std::string_view what) {
+    fail("{}: is damaged: {} of site {}", path().string(), what, site);
+  };
   SiteStatistics statistics(info_.sites[site].width, info_.collected);
   statistics.rows = entry.rows;
   statistics.batches = entry.batches;
@@ -217,7 +233,8 @@ SiteStatistics StatisticsFile::channels(std::size_t site) const {
   }
   const auto counts = [&](std::string_view leaf, std::vector<std::int64_t>& all) {
     const std::vector<std::int64_t> some = read<std::int64_t>(fmt::format("{}/{}", site, leaf));
-    if (std::ranges::any_of(some, [](std::int64_t count) { return count < 0 || count > kMostCounted; })) wrong(leaf);
+    if (std::ranges::any_of(some, [](std::int64_t count) { return count < 0 || count > kMostCounted; }))
+      wrong(leaf);
     std::ranges::copy(some, all.begin() + entry.histogram_first);
   };
   if (info_.collected.ranges) {
@@ -226,9 +243,11 @@ SiteStatistics StatisticsFile::channels(std::size_t site) const {
   }
   if (info_.collected.moments) {
     statistics.absmax = read<float>(fmt::format("{}/absmax", site));
-    if (!std::ranges::all_of(statistics.absmax, [](float v) { return v >= 0 && v <= kLargestActivation; })) wrong("absmax");
+    if (!std::ranges::all_of(statistics.absmax, [](float v) { return v >= 0 && v <= kLargestActivation; }))
+      wrong("absmax");
     std::ranges::copy(read<std::int64_t>(fmt::format("{}/sums", site)), statistics.sums.words().begin());
-    std::ranges::copy(read<std::int64_t>(fmt::format("{}/squares", site)), statistics.squares.words().begin());
+    std::ranges::copy(read<std::int64_t>(fmt::format("{}/squares", site)),
+                      statistics.squares.words().begin());
     for (std::int64_t k = 0; k < statistics.squares.channels(); ++k) {
       if (statistics.squares.at(k) < 0) wrong("squares");
     }

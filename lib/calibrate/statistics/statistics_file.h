@@ -16,9 +16,9 @@
 
 namespace bantam {
 
-// Files of statistics ("stats.bantam"): docs/formats.md describes them byte by byte. A file depends on the model, on
-// the texts and on the version, not on how the work was split: what was gathered in parts and merged is the same
-// file.
+// Files of statistics ("stats.bantam"): docs/formats.md describes them byte by byte. A file depends on the
+// model, on the texts and on the version, not on how the work was split: what was gathered in parts and
+// merged is the same file.
 
 inline constexpr std::uint32_t kStatisticsVersion = 1;
 // Texts are taken in blocks of so many; parts are whole blocks and batches never cross them.
@@ -26,8 +26,8 @@ inline constexpr std::int64_t kTextsPerBlock = 32;
 
 // Which part of which data a file has seen.
 struct CoveredData {
-  std::string digest;  // SHA-256 of all token ids of the data set, as hex
-  std::string name;    // of its file, for people
+  std::string digest;                  // SHA-256 of all token ids of the data set, as hex
+  std::string name;                    // of its file, for people
   std::int64_t texts = 0, tokens = 0;  // of the whole data set
   // Half-open ranges of blocks, in order, apart from each other.
   std::vector<std::pair<std::int64_t, std::int64_t>> blocks;
@@ -35,7 +35,7 @@ struct CoveredData {
 };
 
 struct StatisticsInfo {
-  std::string tool;         // version that wrote it
+  std::string tool;  // version that wrote it
   std::string family;
   std::string task;
   std::string fingerprint;  // model_fingerprint()
@@ -47,7 +47,8 @@ struct StatisticsInfo {
 // The union of what two files have seen. Error where both have seen a block.
 std::vector<CoveredData> merge_covered(const std::vector<CoveredData>& a, const std::vector<CoveredData>& b);
 
-// Writes a file of statistics. Products come first, site after site, then the rest of every site, then finish().
+// Writes a file of statistics. Products come first, site after site, then the rest of every site, then
+// finish().
 class StatisticsWriter {
  public:
   explicit StatisticsWriter(const File& file);
@@ -64,7 +65,8 @@ class StatisticsWriter {
   std::unique_ptr<Json> sites_;
 };
 
-// A file of statistics, opened: every claim of its index is checked, nothing else is read before it is asked for.
+// A file of statistics, opened: every claim of its index is checked, nothing else is read before it is asked
+// for.
 class StatisticsFile {
  public:
   static StatisticsFile open(const std::filesystem::path& path);
@@ -96,8 +98,8 @@ class StatisticsFile {
   std::map<std::string, Place> tensors_;
 };
 
-// Adds up files of one model into `output`, whatever their order; memory holds one site. Errors: another model,
-// other kinds of statistics, blocks that two of them have seen.
+// Adds up files of one model into `output`, whatever their order; memory holds one site. Errors: another
+// model, other kinds of statistics, blocks that two of them have seen.
 void merge_statistics(const std::vector<StatisticsFile>& files, const File& output);
 
 }  // namespace bantam

@@ -29,7 +29,8 @@ std::array<std::byte, 32> digest_of(std::string_view index) {
 
 }  // namespace
 
-std::array<std::byte, kStatisticsHeader> statistics_header(std::int64_t index_offset, std::string_view index) {
+std::array<std::byte, kStatisticsHeader> statistics_header(std::int64_t index_offset,
+                                                           std::string_view index) {
   std::array<std::byte, kStatisticsHeader> header{};
   const std::uint64_t places[] = {static_cast<std::uint64_t>(index_offset), index.size()};
   const std::array<std::byte, 32> digest = digest_of(index);
@@ -40,7 +41,8 @@ std::array<std::byte, kStatisticsHeader> statistics_header(std::int64_t index_of
   return header;
 }
 
-IndexPlace parse_statistics_header(const std::array<std::byte, kStatisticsHeader>& header, std::int64_t file_bytes) {
+IndexPlace parse_statistics_header(const std::array<std::byte, kStatisticsHeader>& header,
+                                   std::int64_t file_bytes) {
   if (std::memcmp(header.data(), kMagic.data(), kMagic.size()) != 0) {
     fail("is not a file of statistics; bantam calibrate makes one");
   }
@@ -51,7 +53,8 @@ IndexPlace parse_statistics_header(const std::array<std::byte, kStatisticsHeader
   }
   const auto offset = at<std::uint64_t>(header, 16), bytes = at<std::uint64_t>(header, 24);
   const auto size = static_cast<std::uint64_t>(file_bytes);
-  if (offset < kStatisticsHeader || offset > size || bytes != size - offset || at<std::uint32_t>(header, 12) != 0) {
+  if (offset < kStatisticsHeader || offset > size || bytes != size - offset ||
+      at<std::uint32_t>(header, 12) != 0) {
     fail("is damaged: its index does not end where the file does");
   }
   if (bytes > static_cast<std::uint64_t>(kLargestIndex)) fail("is damaged: an index of {} bytes", bytes);
@@ -60,7 +63,8 @@ IndexPlace parse_statistics_header(const std::array<std::byte, kStatisticsHeader
 
 void check_index(const std::array<std::byte, kStatisticsHeader>& header, std::string_view index) {
   const std::array<std::byte, 32> digest = digest_of(index);
-  if (std::memcmp(header.data() + 32, digest.data(), digest.size()) != 0) fail("is damaged: its index has changed");
+  if (std::memcmp(header.data() + 32, digest.data(), digest.size()) != 0)
+    fail("is damaged: its index has changed");
 }
 
 bool has(const Collected& collected, StatisticsKind kind) {

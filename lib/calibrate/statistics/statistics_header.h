@@ -22,7 +22,8 @@ struct IndexPlace {
   std::int64_t offset = 0, bytes = 0;
 };
 // Checks magic, version and bounds against the size of the file.
-IndexPlace parse_statistics_header(const std::array<std::byte, kStatisticsHeader>& header, std::int64_t file_bytes);
+IndexPlace parse_statistics_header(const std::array<std::byte, kStatisticsHeader>& header,
+                                   std::int64_t file_bytes);
 // Checks the digest of the index.
 void check_index(const std::array<std::byte, kStatisticsHeader>& header, std::string_view index);
 

@@ -32,7 +32,8 @@ void StatisticsWriter::add(std::string name, DType dtype, std::span<const std::b
 
 void StatisticsWriter::products(std::size_t site, const TriangleSums& sums) {
   for (const auto& [bin, values] : sums.bins()) {
-    add(fmt::format("{}/products/{}", site, bin), DType::kI64, std::as_bytes(std::span(values)), {std::ssize(values)});
+    add(fmt::format("{}/products/{}", site, bin), DType::kI64, std::as_bytes(std::span(values)),
+        {std::ssize(values)});
   }
 }
 

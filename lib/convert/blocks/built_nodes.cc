@@ -18,7 +18,9 @@ const Node& producer_of(const Graph& graph, ValueId value) {
 ValueId unscaled(const Graph& graph, ValueId value) {
   const Node& node = producer_of(graph, value);
   if (node.type == "Gemm") return value;
-  const auto constant = [&](ValueId id) { return std::ranges::find(graph.constants, id, &Constant::value) != graph.constants.end(); };
+  const auto constant = [&](ValueId id) {
+    return std::ranges::find(graph.constants, id, &Constant::value) != graph.constants.end();
+  };
   return node.type == "Mul" && constant(node.inputs[1]) ? unscaled(graph, node.inputs[0]) : kNoValue;
 }
 
@@ -29,11 +31,14 @@ const Node& linear_of(const Graph& graph, ValueId output) {
 }
 
 const Weight& weight_of(const Graph& graph, ValueId value) {
-  const auto found = std::ranges::find_if(graph.weights, [&](const Weight& weight) { return weight.parts.at(0).values.at(0) == value; });
+  const auto found = std::ranges::find_if(
+      graph.weights, [&](const Weight& weight) { return weight.parts.at(0).values.at(0) == value; });
   BANTAM_ASSERT(found != graph.weights.end());
   return *found;
 }
 
-Weight& weight_of(Graph& graph, ValueId value) { return const_cast<Weight&>(weight_of(std::as_const(graph), value)); }
+Weight& weight_of(Graph& graph, ValueId value) {
+  return const_cast<Weight&>(weight_of(std::as_const(graph), value));
+}
 
 }  // namespace bantam

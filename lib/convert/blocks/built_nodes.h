@@ -2,7 +2,8 @@
 
 #include "graph/graph.h"
 
-// What a block finds again of the graph that it has built so far: values, by the linears and weights behind them.
+// What a block finds again of the graph that it has built so far: values, by the linears and weights behind
+// them.
 namespace bantam {
 
 const Node& producer_of(const Graph& graph, ValueId value);

@@ -12,9 +12,9 @@ struct CachedAttention {
   std::int64_t layer = 0;
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
-  std::int64_t size = 0;    // of a head; a multiple of 8
-  double scale = 0;         // of scores; 0: 1 / sqrt(size)
-  std::int64_t window = 0;  // a token attends to itself and the window - 1 before it; 0: to all before it
+  std::int64_t size = 0;       // of a head; a multiple of 8
+  double scale = 0;            // of scores; 0: 1 / sqrt(size)
+  std::int64_t window = 0;     // a token attends to itself and the window - 1 before it; 0: to all before it
   const Rope* rope = nullptr;  // turns queries and keys by position; null: positions are in the embeddings
 };
 

@@ -11,8 +11,8 @@ ValueId token_table(const Module& root, const CausalNames& names, const DecoderC
   const std::string kept = (root / names.embedding).tensor("weight");
   const std::string copy = (root / names.head).tensor("weight");
   const Shape shape = {config.vocabulary, config.hidden};
-  TensorSourcePtr source = config.tied ? claim_tied(root.weights(), kept, copy, shape)
-                                       : root.weights().claim(kept, shape);
+  TensorSourcePtr source =
+      config.tied ? claim_tied(root.weights(), kept, copy, shape) : root.weights().claim(kept, shape);
   std::string name = source->spec().name;
   return root.builder().weight(std::move(name), Role::kWordEmbedding, std::move(source));
 }
@@ -29,7 +29,8 @@ void output_logits(const Module& root, const CausalNames& names, DecoderInputs& 
   const Module head = root / names.head;
   GraphBuilder& builder = head.builder();
   // From -n on, and since there is no -0, from the first on for 0.
-  const ValueId begin = head.op("Neg", {head.op("Reshape", {inputs.logits_to_keep(), builder.constant({1})})});
+  const ValueId begin =
+      head.op("Neg", {head.op("Reshape", {inputs.logits_to_keep(), builder.constant({1})})});
   const ValueId end = builder.constant({std::numeric_limits<std::int64_t>::max()});
   const ValueId by_sequence = head.op("Reshape", {x, inputs.shape({config.hidden})});
   const ValueId kept = head.op("Slice", {by_sequence, begin, end, builder.constant({1})});

@@ -59,7 +59,8 @@ void couple_values(const Module& module, ValueId value, ValueId output, const Co
   Graph& graph = module.builder().graph();
   Coupling coupling{heads.kv_heads * heads.size, {}, {}};
   add_rows(graph, value, {}, coupling.producers);
-  add_columns(graph, output, {.head = heads.size, .repeat = heads.heads / heads.kv_heads}, coupling.consumers);
+  add_columns(graph, output, {.head = heads.size, .repeat = heads.heads / heads.kv_heads},
+              coupling.consumers);
   graph.couplings.push_back(std::move(coupling));
 }
 

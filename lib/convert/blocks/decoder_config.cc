@@ -64,8 +64,7 @@ void read_windows(const Config& config, DecoderConfig& decoder, bool enabled, st
   const std::vector<std::string> types = layer_types(config, decoder.layers.size());
   const bool window = enabled && (config.has("sliding_window") || !config.json().contains("sliding_window"));
   for (std::size_t i = 0; i < decoder.layers.size(); ++i) {
-    const bool slides = types.empty() ? std::int64_t(i) >= first && window
-                                      : types[i] == "sliding_attention";
+    const bool slides = types.empty() ? std::int64_t(i) >= first && window : types[i] == "sliding_attention";
     if (!slides) continue;
     if (!window) {
       fail("{}: layer_types has sliding_attention, and no window is set", config.path().string());

@@ -32,9 +32,9 @@ DecoderInputs::DecoderInputs(const Module& root) : root_(root) {
 CacheInputs DecoderInputs::cache(std::int64_t layer, std::int64_t heads, std::int64_t size) const {
   GraphBuilder& builder = root_.builder();
   const auto declare = [&](std::string_view what) {
-    const ValueId value = builder.input(
-        fmt::format("past_key_values.{}.{}", layer, what), DType::kF32,
-        {batch_dim(), Dim::fixed(heads), Dim::named("past_sequence_length"), Dim::fixed(size)});
+    const ValueId value =
+        builder.input(fmt::format("past_key_values.{}.{}", layer, what), DType::kF32,
+                      {batch_dim(), Dim::fixed(heads), Dim::named("past_sequence_length"), Dim::fixed(size)});
     builder.graph().value(value).precision = Precision::kFollow;
     return value;
   };
@@ -42,7 +42,9 @@ CacheInputs DecoderInputs::cache(std::int64_t layer, std::int64_t heads, std::in
   return {key, declare("value")};
 }
 
-ValueId DecoderInputs::shape(const std::vector<std::int64_t>& tail) { return shapes_.shape(root_, ids_, tail); }
+ValueId DecoderInputs::shape(const std::vector<std::int64_t>& tail) {
+  return shapes_.shape(root_, ids_, tail);
+}
 
 ValueId DecoderInputs::batch() {
   if (batch_ == kNoValue) batch_ = root_.op("Gather", {shape({}), root_.builder().constant({0})});
@@ -50,8 +52,7 @@ ValueId DecoderInputs::batch() {
 }
 
 ValueId DecoderInputs::length() {
-  if (length_ == kNoValue)
-    length_ = root_.op("Gather", {shape({}), root_.builder().scalar(std::int64_t{1})});
+  if (length_ == kNoValue) length_ = root_.op("Gather", {shape({}), root_.builder().scalar(std::int64_t{1})});
   return length_;
 }
 
@@ -123,8 +124,9 @@ ValueId DecoderInputs::bias(std::int64_t window) {
 ValueId DecoderInputs::frequencies(const Module& module, const Rope& rope) {
   GraphBuilder& builder = module.builder();
   const auto constant = [&](const std::vector<float>& values) {
-    return exact(module, builder.constant(TensorData{DType::kF32, {std::ssize(values)}, bytes_of(std::span(values)), {}},
-                                          "frequencies"));
+    return exact(module, builder.constant(
+                             TensorData{DType::kF32, {std::ssize(values)}, bytes_of(std::span(values)), {}},
+                             "frequencies"));
   };
   const ValueId shorter = constant(rope.inverse_frequencies);
   if (rope.long_frequencies.empty()) return shorter;
@@ -132,7 +134,8 @@ ValueId DecoderInputs::frequencies(const Module& module, const Rope& rope) {
   const ValueId last = module.op("ReduceMax", {positions_}, {{"keepdims", std::int64_t{0}}}, DType::kI64);
   const ValueId is_long =
       module.op("GreaterOrEqual", {last, builder.scalar(rope.switch_length)}, {}, DType::kBool);
-  return exact(module, module.op("Where", {is_long, constant(rope.long_frequencies), shorter}, {}, DType::kF32));
+  return exact(module,
+               module.op("Where", {is_long, constant(rope.long_frequencies), shorter}, {}, DType::kF32));
 }
 
 DecoderInputs::Turns DecoderInputs::turns(const Rope& rope) {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "convert/blocks/module.h"
-#include "convert/blocks/token_shapes.h"
 #include "convert/blocks/rope.h"
+#include "convert/blocks/token_shapes.h"
 
 namespace bantam {
 
@@ -44,13 +44,14 @@ class DecoderInputs {
   // seqlens_k for padding on the right.
   ValueId last_key();
   ValueId total_length();
-  // Added to attention scores, [batch_size, 1, sequence_length, total]: 0 where a token may be attended to and
-  // the lowest finite float at padding (as token_inputs.h: /constant/mask_lowest) and, with `window` > 0, at
-  // tokens `window` or more before. Later tokens are the operator's to leave out.
+  // Added to attention scores, [batch_size, 1, sequence_length, total]: 0 where a token may be attended to
+  // and the lowest finite float at padding (as token_inputs.h: /constant/mask_lowest) and, with `window` > 0,
+  // at tokens `window` or more before. Later tokens are the operator's to leave out.
   ValueId bias(std::int64_t window);
 
-  // rope.magnitude * cos and sin of position * frequency, [batch_size * sequence_length, rope.width() / 2], in
-  // float32: half precision has no room for the angles. `rows` numbers them, int64 [batch_size, sequence_length].
+  // rope.magnitude * cos and sin of position * frequency, [batch_size * sequence_length, rope.width() / 2],
+  // in float32: half precision has no room for the angles. `rows` numbers them, int64 [batch_size,
+  // sequence_length].
   struct Turns {
     ValueId cos = kNoValue;
     ValueId sin = kNoValue;
@@ -59,9 +60,9 @@ class DecoderInputs {
   Turns turns(const Rope& rope);
 
  private:
-  ValueId total();   // int64 scalar: past and new tokens
-  ValueId length();  // int64 scalar: new tokens
-  ValueId padding(); // [batch_size, 1, 1, total]
+  ValueId total();                                              // int64 scalar: past and new tokens
+  ValueId length();                                             // int64 scalar: new tokens
+  ValueId padding();                                            // [batch_size, 1, 1, total]
   ValueId frequencies(const Module& module, const Rope& rope);  // [rope.width() / 2]
 
   Module root_;

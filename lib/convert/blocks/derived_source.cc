@@ -87,8 +87,10 @@ class TransposedSource final : public TensorSource {
       source_->read(pass, some);
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         const std::byte* from = some.data() + static_cast<std::size_t>(row) * item;
-        std::byte* to = out.data() + static_cast<std::size_t>((row - rows.begin) * stored.rows() + first) * item;
-        for (std::int64_t i = 0; i < pass.count(); ++i, to += item, from += row_bytes) std::memcpy(to, from, item);
+        std::byte* to =
+            out.data() + static_cast<std::size_t>((row - rows.begin) * stored.rows() + first) * item;
+        for (std::int64_t i = 0; i < pass.count(); ++i, to += item, from += row_bytes)
+          std::memcpy(to, from, item);
       }
     }
   }

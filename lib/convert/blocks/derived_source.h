@@ -16,8 +16,8 @@ TensorSourcePtr make_plus_one_source(TensorSourcePtr source);
 TensorSourcePtr make_rows_source(std::string name, TensorSourcePtr source, std::vector<RowRange> ranges);
 
 // The matrix [rows, columns] as [columns, rows], of a model whose layers are stored [in, out]. What lies in a
-// file as it is (place()) is gathered from there: a read touches no more than it returns. Other sources are read
-// whole for every read, a few MiB at a time.
+// file as it is (place()) is gathered from there: a read touches no more than it returns. Other sources are
+// read whole for every read, a few MiB at a time.
 TensorSourcePtr make_transposed_source(TensorSourcePtr source);
 
 }  // namespace bantam

@@ -116,14 +116,17 @@ ModelGraph build_gpt(std::string_view family, const Checkpoint& checkpoint, cons
     embedded = module.op("Add", {embedded, rows});
   }
   if (gpt.fixed_heads && weights.pruning() != nullptr) {
-    fail("{}: heads that are normalized one by one (qk_layernorm) cannot be pruned", checkpoint.config.path().string());
+    fail("{}: heads that are normalized one by one (qk_layernorm) cannot be pruned",
+         checkpoint.config.path().string());
   }
   check_pruned_groups(root, config);
   Residual x(embedded);
   const GptBuilder builder(config, gpt, inputs);
-  for (std::int64_t i = 0; i < std::ssize(config.layers); ++i) builder.layer(root.item(names.layers, i), i, x);
-  output_logits(root, names.vocabulary, inputs, x.normalize(root / names.last_norm, config.hidden, config.norm),
-                table, config, gpt.head_bias);
+  for (std::int64_t i = 0; i < std::ssize(config.layers); ++i)
+    builder.layer(root.item(names.layers, i), i, x);
+  output_logits(root, names.vocabulary, inputs,
+                x.normalize(root / names.last_norm, config.hidden, config.norm), table, config,
+                gpt.head_bias);
   for (const std::string_view buffer : gpt.buffers) weights.drop({buffer});
   weights.finish();
   return model;

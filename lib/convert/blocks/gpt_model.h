@@ -12,16 +12,16 @@ namespace bantam {
 
 // Paths of the decoders that are built like GPT: from the root, and from the layer.
 struct GptNames {
-  std::string_view prefix;     // before the names of most files: "transformer."
+  std::string_view prefix;  // before the names of most files: "transformer."
   CausalNames vocabulary;
   std::string_view positions = {};  // the table of learned positions; empty: none
   std::string_view layers;
   std::string_view last_norm;
   std::string_view attention_norm;
-  std::string_view mlp_norm = {};   // empty: the MLP reads what attention reads
+  std::string_view mlp_norm = {};  // empty: the MLP reads what attention reads
   std::string_view attention;
-  std::string_view output;     // of attention, below it
-  std::string_view expand;     // the two linears of the MLP
+  std::string_view output;  // of attention, below it
+  std::string_view expand;  // the two linears of the MLP
   std::string_view contract;
 };
 
@@ -36,14 +36,15 @@ struct QueryKeyValue {
 struct GptModel {
   GptNames names;
   std::function<QueryKeyValue(const Module& attention, ValueId x)> project;
-  std::int64_t positions = 0;  // rows of the table
+  std::int64_t positions = 0;                  // rows of the table
   WeightLayout layout = WeightLayout::kOutIn;  // of output, expand and contract
   LinearBias output_bias = LinearBias::kAdd;
   LinearBias head_bias = LinearBias::kNone;
   // Attention and MLP both read what the layer got, and what they give is added together.
   bool parallel = false;
   bool fixed_heads = false;  // project() does more with heads than give them, so that none can be left out
-  std::vector<std::string_view> buffers;  // tensors of old files that are no weights, as Weights::drop takes them
+  std::vector<std::string_view>
+      buffers;  // tensors of old files that are no weights, as Weights::drop takes them
 };
 
 // Reads GPT-2's keys or those of the families that followed, whatever their names. Without intermediate_size

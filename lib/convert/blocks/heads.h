@@ -35,8 +35,9 @@ void output_sequence_classes(const Module& root, const Module& classifier, const
 // labels.
 void output_answer_spans(const Module& root, TokenInputs& inputs, const Config& config, ValueId x,
                          std::int64_t width);
-// The head of a task that every encoder has in the same form: feature extraction, token classification, question answering.
-// Other tasks have none such, and build_model() (convert/architecture.h) lets none of them come here.
+// The head of a task that every encoder has in the same form: feature extraction, token classification,
+// question answering. Other tasks have none such, and build_model() (convert/architecture.h) lets none of
+// them come here.
 void output_shared_head(const Module& root, TokenInputs& inputs, const Config& config, Task task, ValueId x,
                         std::int64_t width);
 

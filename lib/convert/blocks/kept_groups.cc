@@ -19,14 +19,15 @@ void check_pruned_groups(const Module& root, const DecoderConfig& config) {
   };
   for (std::int64_t layer = 1; layer < layers; ++layer) {
     if (loses(layer) == loses(0)) continue;
-    fail("prune heads: a decoder loses as many heads in every layer, because its caches have one shape; layer 0 would lose {}, "
-         "layer {} {}",
-         loses(0), layer, loses(layer));
+    fail(
+        "prune heads: a decoder loses as many heads in every layer, because its caches have one shape; layer 0 would lose {}, "
+        "layer {} {}",
+        loses(0), layer, loses(layer));
   }
 }
 
-AttentionSizes keep_groups(const Module& module, const KeptHeads& kept, const DecoderConfig& config, ValueId q, ValueId k,
-                           ValueId v) {
+AttentionSizes keep_groups(const Module& module, const KeptHeads& kept, const DecoderConfig& config,
+                           ValueId q, ValueId k, ValueId v) {
   keep_head_rows(module, q, kept, kept.stored.size);
   keep_head_rows(module, k, kept, config.head_size);
   keep_head_rows(module, v, kept, config.head_size);

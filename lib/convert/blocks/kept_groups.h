@@ -14,8 +14,9 @@ struct AttentionSizes {
 KeptHeads kept_groups(const Module& module, std::int64_t layer, const DecoderConfig& config);
 // An error unless every layer loses as many groups: the caches that transformers.js makes all have one shape.
 void check_pruned_groups(const Module& root, const DecoderConfig& config);
-// Leaves the rows of groups that leave out of the linears that give q, k and v; the numbers of heads that stay.
-AttentionSizes keep_groups(const Module& module, const KeptHeads& kept, const DecoderConfig& config, ValueId q, ValueId k,
-                           ValueId v);
+// Leaves the rows of groups that leave out of the linears that give q, k and v; the numbers of heads that
+// stay.
+AttentionSizes keep_groups(const Module& module, const KeptHeads& kept, const DecoderConfig& config,
+                           ValueId q, ValueId k, ValueId v);
 
 }  // namespace bantam

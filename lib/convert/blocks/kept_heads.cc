@@ -19,7 +19,9 @@ std::vector<std::int64_t> removed_columns(const KeptHeads& kept) {
 }
 
 // The Gemm that gives `value`, itself or before a product with a constant.
-const Node& linear_before(const Graph& graph, ValueId value) { return linear_of(graph, unscaled(graph, value)); }
+const Node& linear_before(const Graph& graph, ValueId value) {
+  return linear_of(graph, unscaled(graph, value));
+}
 
 void replace_source(Graph& graph, ValueId value, TensorSourcePtr source) {
   Weight& weight = weight_of(graph, value);
@@ -50,12 +52,14 @@ KeptHeads kept_heads(const Module& module, std::int64_t layer, const AttentionHe
   if (found == pruning->removed.end()) return kept;
   kept.removed = found->second;
   if (!kept.removed.empty() && kept.removed.back() >= stored.count) {
-    fail("prune heads: layer {} has no head {}; its heads are 0 to {}", layer, kept.removed.back(), stored.count - 1);
+    fail("prune heads: layer {} has no head {}; its heads are 0 to {}", layer, kept.removed.back(),
+         stored.count - 1);
   }
   if (std::ssize(kept.removed) >= stored.count) {
     fail("prune heads: all {} heads of layer {} would leave; one must stay", stored.count, layer);
   }
-  if (const auto refit = pruning->refits.find(layer); refit != pruning->refits.end()) kept.refit = refit->second;
+  if (const auto refit = pruning->refits.find(layer); refit != pruning->refits.end())
+    kept.refit = refit->second;
   return kept;
 }
 
@@ -63,7 +67,8 @@ void check_pruned_layers(const Module& root, std::int64_t layers) {
   const HeadPruning* pruning = root.weights().pruning();
   if (pruning == nullptr || pruning->removed.empty()) return;
   const std::int64_t last = pruning->removed.rbegin()->first;
-  if (last >= layers) fail("prune heads: there is no layer {}; the model's layers are 0 to {}", last, layers - 1);
+  if (last >= layers)
+    fail("prune heads: there is no layer {}; the model's layers are 0 to {}", last, layers - 1);
 }
 
 void keep_head_rows(const Module& module, ValueId heads, const KeptHeads& kept, std::int64_t size) {
@@ -83,7 +88,8 @@ void keep_head_columns(const Module& module, ValueId output, const KeptHeads& ke
   Graph& graph = module.builder().graph();
   const std::vector<ValueId> inputs = linear_before(graph, output).inputs;
   const ValueId weight = inputs.at(1);
-  if (std::ranges::any_of(graph.attentions, [&](const AttentionOutput& a) { return a.weight == weight; })) return;
+  if (std::ranges::any_of(graph.attentions, [&](const AttentionOutput& a) { return a.weight == weight; }))
+    return;
   const bool add = inputs.size() > 2;
   graph.attentions.push_back({kept.layer, weight, kept.heads().count, kept.stored.size, add});
   if (kept.removed.empty()) return;

@@ -4,7 +4,8 @@
 
 namespace bantam {
 
-ValueId linear(const Module& module, ValueId x, std::int64_t in, std::int64_t out, Role role, LinearBias bias) {
+ValueId linear(const Module& module, ValueId x, std::int64_t in, std::int64_t out, Role role,
+               LinearBias bias) {
   const ValueId weight = module.weight("weight", {out, in}, role);
   const bool add = bias == LinearBias::kAdd;
   return linear(module, x, weight, add ? module.weight("bias", {out}, Role::kBias) : kNoValue);
@@ -46,8 +47,7 @@ ValueId normalize_heads(const Module& module, ValueId rows, std::int64_t heads, 
 }
 
 ValueId norm_gain(const Module& module, std::int64_t width, NormKind kind) {
-  if (kind != NormKind::kRmsNormPlusOne)
-    return module.weight({"weight", "gamma"}, {width}, Role::kNormGain);
+  if (kind != NormKind::kRmsNormPlusOne) return module.weight({"weight", "gamma"}, {width}, Role::kNormGain);
   return module.weight("weight", {width}, Role::kNormGain, make_plus_one_source);
 }
 

@@ -15,7 +15,8 @@ ValueId linear(const Module& module, ValueId x, std::int64_t in, std::int64_t ou
 // The same from values that exist already: a tied decoder. kNoValue: without bias.
 ValueId linear(const Module& module, ValueId x, ValueId weight, ValueId bias);
 
-// The same where the checkpoint stores W as [in, out] (Conv1D of transformers): the graph reads it transposed.
+// The same where the checkpoint stores W as [in, out] (Conv1D of transformers): the graph reads it
+// transposed.
 ValueId linear_in_out(const Module& module, ValueId x, std::int64_t in, std::int64_t out, Role role,
                       LinearBias bias = LinearBias::kAdd);
 
@@ -24,7 +25,7 @@ ValueId embedding(const Module& module, ValueId ids, std::int64_t rows, std::int
 
 enum class NormKind {
   kLayerNorm,  // over the last axis, with gain and bias
-  kNoNorm,  // x * gain + bias, the normalization that MobileBERT leaves out (arXiv:2004.02984, section 3.3)
+  kNoNorm,   // x * gain + bias, the normalization that MobileBERT leaves out (arXiv:2004.02984, section 3.3)
   kRmsNorm,  // x * gain / sqrt(mean(x^2) + epsilon) (arXiv:1910.07467)
   kRmsNormPlusOne,  // the same with gain + 1, as Gemma stores it
 };

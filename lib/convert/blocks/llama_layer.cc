@@ -23,7 +23,8 @@ class LlamaBuilder {
     } else {
       x.add(module, attended);
     }
-    const std::string_view before = kind_.output_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
+    const std::string_view before =
+        kind_.output_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
     const ValueId expanded = mlp(module / "mlp", x.normalize(module / before, config_.hidden, config_.norm));
     if (kind_.output_norms) {
       x.add(module, normalize(module / "post_feedforward_layernorm", expanded, config_.hidden, config_.norm));

@@ -12,9 +12,9 @@ struct LlamaLayer {
   LinearBias qkv_bias = LinearBias::kNone;
   LinearBias output_bias = LinearBias::kNone;
   LinearBias mlp_bias = LinearBias::kNone;
-  bool head_norms = false;   // q_norm and k_norm: every head of queries and keys is normalized
-  bool fused = false;        // qkv_proj and gate_up_proj hold several layers' rows one after the other
-  bool output_norms = false; // Gemma 3: attention and MLP are normalized again before they are added
+  bool head_norms = false;    // q_norm and k_norm: every head of queries and keys is normalized
+  bool fused = false;         // qkv_proj and gate_up_proj hold several layers' rows one after the other
+  bool output_norms = false;  // Gemma 3: attention and MLP are normalized again before they are added
 };
 
 // Tensor names below the root, which is below "model." in most files.

@@ -32,8 +32,8 @@ inline constexpr PostNormNames kBertLayer = {
     .output_norm = "output/LayerNorm",
 };
 
-// What attention scores [batch_size, heads, sequence_length, sequence_length] get added; `by_head`: its second dimension
-// is heads, each has a bias of its own.
+// What attention scores [batch_size, heads, sequence_length, sequence_length] get added; `by_head`: its
+// second dimension is heads, each has a bias of its own.
 struct ScoreBias {
   ValueId value = kNoValue;
   bool by_head = false;
@@ -41,8 +41,8 @@ struct ScoreBias {
 
 // One encoder layer of the original transformer (arXiv:1706.03762, section 3.1), normalizing after each
 // residual: x = norm(attention(x) + x); x = norm(down(activation(up(x))) + x), over rows [batch_size *
-// sequence_length, hidden]. The width of config.heads need not be the hidden size; layer number `index` may have lost
-// some of them (kept_heads.h).
+// sequence_length, hidden]. The width of config.heads need not be the hidden size; layer number `index` may
+// have lost some of them (kept_heads.h).
 ValueId post_norm_layer(const Module& layer, const PostNormNames& names, const EncoderConfig& config,
                         std::int64_t index, TokenInputs& inputs, ValueId x, const ScoreBias& bias);
 // config.layers of them, each with config.heads: encoder / "layer.0", "layer.1", ...

@@ -36,7 +36,8 @@ Parameters parameters_of(const Config& config, std::string_view layer_type, doub
   return {std::move(values), theta, partial};
 }
 
-// As Llama 3.1 stretches its frequencies: long waves by `factor`, short ones not at all, those between by parts.
+// As Llama 3.1 stretches its frequencies: long waves by `factor`, short ones not at all, those between by
+// parts.
 void stretch_llama3(const Config& values, std::vector<float>& frequencies) {
   const double factor = values.number_or("factor", 0);
   const double low = values.number_or("low_freq_factor", 0);
@@ -79,7 +80,8 @@ std::int64_t trained_length(const Config& config, const Config& values) {
   return (config.has(kTrained) ? config : values).integer(kTrained, 2);
 }
 
-void stretch_longrope(const Config& config, const Config& values, const std::vector<float>& powers, Rope& rope) {
+void stretch_longrope(const Config& config, const Config& values, const std::vector<float>& powers,
+                      Rope& rope) {
   rope.switch_length = trained_length(config, values);
   const auto trained = static_cast<double>(rope.switch_length);
   const double factor = values.has("factor")

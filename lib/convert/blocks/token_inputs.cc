@@ -19,7 +19,9 @@ TokenInputs::TokenInputs(const Module& root, TokenTypes token_types) : root_(roo
   if (token_types == TokenTypes::kInput) types_ = builder.input("token_type_ids", DType::kI64, dims());
 }
 
-ValueId TokenInputs::shape(const std::vector<std::int64_t>& tail) { return shapes_.shape(root_, ids_, tail); }
+ValueId TokenInputs::shape(const std::vector<std::int64_t>& tail) {
+  return shapes_.shape(root_, ids_, tail);
+}
 
 ValueId TokenInputs::range() {
   if (range_ != kNoValue) return range_;

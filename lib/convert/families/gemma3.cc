@@ -1,5 +1,5 @@
-// Gemma 3, its text model (arXiv:2503.19786): Llama with norms behind attention and MLP too, scaled embeddings and
-// a rotation of their own for layers with a window; names of transformers' modeling_gemma3.py.
+// Gemma 3, its text model (arXiv:2503.19786): Llama with norms behind attention and MLP too, scaled
+// embeddings and a rotation of their own for layers with a window; names of transformers' modeling_gemma3.py.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -24,8 +24,8 @@ std::vector<std::string> types_of(const Config& config, std::size_t layers) {
   return types;
 }
 
-// transformers 4 has rope_theta and rope_scaling for the layers without a window and rope_local_base_freq for the
-// others, transformers 5 an object for each type of layer.
+// transformers 4 has rope_theta and rope_scaling for the layers without a window and rope_local_base_freq for
+// the others, transformers 5 an object for each type of layer.
 Rope rope_of(const Config& config, std::int64_t head_size, std::string_view type) {
   const bool sliding = type == kSliding;
   const double theta = sliding ? 10'000 : 1'000'000;
@@ -53,7 +53,8 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
   decoder.norm.kind = NormKind::kRmsNormPlusOne;
   decoder.activation = activation_of(config, "hidden_activation", "gelu_pytorch_tanh");
   const double scalar = config.number_or("query_pre_attn_scalar", 256);
-  if (!(scalar > 0)) fail("{}: query_pre_attn_scalar is {}; it must be above 0", config.path().string(), scalar);
+  if (!(scalar > 0))
+    fail("{}: query_pre_attn_scalar is {}; it must be above 0", config.path().string(), scalar);
   decoder.score_scale = 1 / std::sqrt(scalar);
   const std::vector<std::string> types = types_of(config, decoder.layers.size());
   for (std::size_t i = 0; i < types.size(); ++i) {

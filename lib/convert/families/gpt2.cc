@@ -50,7 +50,6 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
 
 }  // namespace
 
-const Architecture kGpt2 = {
-    .family = "gpt2", .model_types = kTypes, .tasks = kDecoderTasks, .build = build};
+const Architecture kGpt2 = {.family = "gpt2", .model_types = kTypes, .tasks = kDecoderTasks, .build = build};
 
 }  // namespace bantam

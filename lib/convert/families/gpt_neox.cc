@@ -1,5 +1,5 @@
-// GPT-NeoX (arXiv:2204.06745) and Pythia (arXiv:2304.01373): part of every head turns by position, and attention
-// and MLP mostly run side by side. Names of transformers' modeling_gpt_neox.py.
+// GPT-NeoX (arXiv:2204.06745) and Pythia (arXiv:2304.01373): part of every head turns by position, and
+// attention and MLP mostly run side by side. Names of transformers' modeling_gpt_neox.py.
 #include "convert/blocks/gpt_model.h"
 #include "convert/families/families.h"
 

@@ -146,8 +146,8 @@ AttentionInputs attention_inputs(const Module& layer, const MobileConfig& config
   return {shared ? squeeze(layer / "bottleneck/attention", config, x) : x, x, hidden, narrow};
 }
 
-ValueId encoder_layer(const Module& layer, const MobileConfig& config, std::int64_t index, TokenInputs& inputs,
-                      ValueId x, ValueId bias) {
+ValueId encoder_layer(const Module& layer, const MobileConfig& config, std::int64_t index,
+                      TokenInputs& inputs, ValueId x, ValueId bias) {
   const std::int64_t hidden = config.encoder.hidden;
   const std::int64_t inner = config.inner;
   const KeptHeads kept = kept_heads(layer, index, config.encoder.heads);

@@ -1,5 +1,5 @@
-// Phi-1, Phi-1.5 and Phi-2 (arXiv:2306.11644, arXiv:2309.05463): one norm in front of attention and MLP, which run
-// side by side. Names of transformers' modeling_phi.py.
+// Phi-1, Phi-1.5 and Phi-2 (arXiv:2306.11644, arXiv:2309.05463): one norm in front of attention and MLP,
+// which run side by side. Names of transformers' modeling_phi.py.
 #include <cmath>
 
 #include "convert/blocks/gpt_model.h"
@@ -43,8 +43,10 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
                            project("k_proj", decoder.kv_heads, Role::kAttentionK),
                            project("v_proj", decoder.kv_heads, Role::kAttentionV)};
     if (head_norms) {
-      parts.q = normalize_heads(attention / "q_layernorm", parts.q, decoder.heads, decoder.head_size, decoder.norm);
-      parts.k = normalize_heads(attention / "k_layernorm", parts.k, decoder.kv_heads, decoder.head_size, decoder.norm);
+      parts.q =
+          normalize_heads(attention / "q_layernorm", parts.q, decoder.heads, decoder.head_size, decoder.norm);
+      parts.k = normalize_heads(attention / "k_layernorm", parts.k, decoder.kv_heads, decoder.head_size,
+                                decoder.norm);
     }
     const double scale = 1 / std::sqrt(static_cast<double>(decoder.head_size));
     parts.q = attention.op("Mul", {parts.q, attention.builder().scalar(static_cast<float>(scale))});

@@ -1,5 +1,5 @@
-// Phi-3, Phi-3.5 and Phi-4 (arXiv:2404.14219, arXiv:2412.08905): Llama with fused linears; names of transformers'
-// modeling_phi3.py.
+// Phi-3, Phi-3.5 and Phi-4 (arXiv:2404.14219, arXiv:2412.08905): Llama with fused linears; names of
+// transformers' modeling_phi3.py.
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -44,7 +44,6 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
 
 }  // namespace
 
-const Architecture kPhi3 = {
-    .family = "phi3", .model_types = kTypes, .tasks = kDecoderTasks, .build = build};
+const Architecture kPhi3 = {.family = "phi3", .model_types = kTypes, .tasks = kDecoderTasks, .build = build};
 
 }  // namespace bantam

@@ -20,8 +20,7 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
                config.integer_or("max_window_layers", 28));
   LlamaLayer layer;
   layer.head_norms = true;
-  if (config.boolean_or("attention_bias", false))
-    layer.qkv_bias = layer.output_bias = LinearBias::kAdd;
+  if (config.boolean_or("attention_bias", false)) layer.qkv_bias = layer.output_bias = LinearBias::kAdd;
   return build_llama("qwen3", checkpoint, decoder, layer);
 }
 

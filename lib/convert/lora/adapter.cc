@@ -25,7 +25,8 @@ constexpr std::string_view kConfigName = "adapter_config.json";
 constexpr std::array<std::string_view, 2> kConv1dModels = {"gpt2", "openai-gpt"};
 constexpr std::array<std::string_view, 4> kConv1dLayers = {"c_attn", "c_proj", "c_fc", "q_attn"};
 // The output layer of a classifier, by the names that transformers' classes give it.
-constexpr std::array<std::string_view, 3> kClassifiers = {"classifier.out_proj.weight", "classifier.weight", "score.weight"};
+constexpr std::array<std::string_view, 3> kClassifiers = {"classifier.out_proj.weight", "classifier.weight",
+                                                          "score.weight"};
 
 template <typename List>
 bool is_one_of(const List& list, std::string_view name) {
@@ -33,7 +34,9 @@ bool is_one_of(const List& list, std::string_view name) {
 }
 
 // The last part of a module's name.
-std::string_view leaf(std::string_view module) { return module.substr(module.rfind('.') + 1); }
+std::string_view leaf(std::string_view module) {
+  return module.substr(module.rfind('.') + 1);
+}
 
 class Merger {
  public:
@@ -54,19 +57,21 @@ class Merger {
   }
 
  private:
-  // The base's name of a tensor: the same, or with one part more or less before it, where class and checkpoint
-  // differ in the base model's prefix ("bert.").
+  // The base's name of a tensor: the same, or with one part more or less before it, where class and
+  // checkpoint differ in the base model's prefix ("bert.").
   std::optional<std::string> find(std::string_view name) const {
     const TensorMap& base = checkpoint_.tensors;
     if (base.contains(name)) return std::string(name);
     const auto dot = name.find('.');
-    if (dot != name.npos && base.contains(name.substr(dot + 1)) && name.substr(dot + 1).find('.') != name.npos) {
+    if (dot != name.npos && base.contains(name.substr(dot + 1)) &&
+        name.substr(dot + 1).find('.') != name.npos) {
       return std::string(name.substr(dot + 1));
     }
     std::optional<std::string> found;
     for (const auto& [candidate, source] : base) {
       const std::string_view text = candidate;
-      if (text.size() <= name.size() || !text.ends_with(name) || text[text.size() - name.size() - 1] != '.') continue;
+      if (text.size() <= name.size() || !text.ends_with(name) || text[text.size() - name.size() - 1] != '.')
+        continue;
       if (text.find('.') != text.size() - name.size() - 1) continue;
       if (found) fail("could be {} or {} of the base", quote(*found), quote(candidate));
       found = candidate;
@@ -76,9 +81,10 @@ class Merger {
 
   std::string find_or_fail(const std::string& name) const {
     if (const auto found = find(name)) return *found;
-    fail("the base holds no {}: the adapter was trained on another model, or on a head that the base ties to its "
-         "embeddings",
-         quote(name));
+    fail(
+        "the base holds no {}: the adapter was trained on another model, or on a head that the base ties to its "
+        "embeddings",
+        quote(name));
   }
 
   // Of a name that a file of PyTorch gives to the same bytes, too: tied weights change together.
@@ -113,9 +119,10 @@ class Merger {
     }
     const TensorSpec& base = checkpoint_.tensors.at(*target)->spec();
     if (base.shape != tensor->spec().shape) {
-      fail("has shape {} where the base has {}: the adapter was trained on another model, or on one whose "
-           "vocabulary was resized",
-           to_string(tensor->spec().shape), to_string(base.shape));
+      fail(
+          "has shape {} where the base has {}: the adapter was trained on another model, or on one whose "
+          "vocabulary was resized",
+          to_string(tensor->spec().shape), to_string(base.shape));
     }
     put(*target, make_renamed_source(tensor, *target));
   }
@@ -133,22 +140,23 @@ class Merger {
     if (embedding || is_conv1d(name)) update.layout = LoraLayout::kTransposed;
     check_shape(update, base->spec());
     if ((module.magnitude != nullptr) != config_.dora) {
-      fail("{} lora_magnitude_vector, and use_dora is {} in adapter_config.json", config_.dora ? "has no" : "has a",
-           config_.dora);
+      fail("{} lora_magnitude_vector, and use_dora is {} in adapter_config.json",
+           config_.dora ? "has no" : "has a", config_.dora);
     }
     put(target, make_merged_source(std::move(base), std::move(update), cache_));
     if (module.b_bias != nullptr) add_bias(name, module);
   }
 
   bool is_conv1d(std::string_view module) const {
-    return is_one_of(kConv1dModels, checkpoint_.config.string_or("model_type", "")) && is_one_of(kConv1dLayers, leaf(module));
+    return is_one_of(kConv1dModels, checkpoint_.config.string_or("model_type", "")) &&
+           is_one_of(kConv1dLayers, leaf(module));
   }
 
   void check_rank(const std::string& name, const LoraUpdate& update) const {
     const Shape &a = update.a->spec().shape, &b = update.b->spec().shape;
     if (a.size() != 2 || b.size() != 2) {
-      fail("lora_A {} and lora_B {} where matrices were expected; convolutions are not supported", to_string(a),
-           to_string(b));
+      fail("lora_A {} and lora_B {} where matrices were expected; convolutions are not supported",
+           to_string(a), to_string(b));
     }
     const std::int64_t rank = config_.rank_of(name);
     if (a[0] != rank || b[1] != rank) {
@@ -161,8 +169,9 @@ class Merger {
     const std::int64_t out = update.b->spec().shape[0], in = update.a->spec().shape[1];
     const Shape expected = update.layout == LoraLayout::kLinear ? Shape{out, in} : Shape{in, out};
     if (base.shape != expected || !is_float(base.dtype)) {
-      fail("updates a weight of shape {} where the base has {} of {}: the adapter was trained on another model",
-           to_string(expected), to_string(base.shape), name(base.dtype));
+      fail(
+          "updates a weight of shape {} where the base has {} of {}: the adapter was trained on another model",
+          to_string(expected), to_string(base.shape), name(base.dtype));
     }
     if (update.magnitude != nullptr && update.magnitude->spec().shape != Shape{out}) {
       fail("lora_magnitude_vector {} where {} was expected", to_string(update.magnitude->spec().shape),
@@ -171,7 +180,8 @@ class Merger {
   }
 
   void add_bias(const std::string& name, const AdapterModule& module) {
-    if (!config_.lora_bias || config_.dora) fail("lora_B has a bias, which adapter_config.json does not allow for");
+    if (!config_.lora_bias || config_.dora)
+      fail("lora_B has a bias, which adapter_config.json does not allow for");
     const std::string target = find_or_fail(name + ".bias");
     TensorSourcePtr base = checkpoint_.tensors.at(target);
     if (base->spec().shape != module.b_bias->spec().shape || base->spec().shape.size() != 1) {
@@ -230,15 +240,16 @@ class Merger {
       if (!is_one_of(added_, classifier)) continue;
       const Shape& shape = checkpoint_.tensors.at(std::string(classifier))->spec().shape;
       constexpr std::int64_t kMaxLabels = 1 << 16;
-      if (shape.size() != 2 || shape[0] < 1 || shape[0] > kMaxLabels) fail("{} has shape {}", classifier, to_string(shape));
+      if (shape.size() != 2 || shape[0] < 1 || shape[0] > kMaxLabels)
+        fail("{} has shape {}", classifier, to_string(shape));
       Json names = Json::object(), ids = Json::object();
       for (std::int64_t i = 0; i < shape[0]; ++i) {
         names[fmt::format("{}", i)] = fmt::format("LABEL_{}", i);
         ids[fmt::format("LABEL_{}", i)] = i;
       }
       set_config({{"id2label", std::move(names)}, {"label2id", std::move(ids)}});
-      checkpoint_.notes.push_back(
-          fmt::format("the adapter brings a head of {} labels, whose names nobody states: LABEL_0, ...", shape[0]));
+      checkpoint_.notes.push_back(fmt::format(
+          "the adapter brings a head of {} labels, whose names nobody states: LABEL_0, ...", shape[0]));
       return;
     }
   }
@@ -251,9 +262,10 @@ class Merger {
       if (shape.size() != 2 || shape[0] != vocabulary || is_one_of(kClassifiers, name)) continue;
       if (!checkpoint_.config.boolean_or("tie_word_embeddings", true)) continue;
       set_config({{"tie_word_embeddings", false}});
-      checkpoint_.notes.push_back(fmt::format("the adapter brings {}, which the base ties to its embeddings: they are "
-                                              "two weights from now on",
-                                              quote(name)));
+      checkpoint_.notes.push_back(
+          fmt::format("the adapter brings {}, which the base ties to its embeddings: they are "
+                      "two weights from now on",
+                      quote(name)));
     }
   }
 
@@ -284,7 +296,8 @@ WeightFile open_weights(AdapterInfo& info) {
     info.files.push_back({std::string(name), file.bytes, hub_cache_sha256(path)});
     return file;
   }
-  fail("{}: holds no adapter_model.safetensors; save the adapter with PEFT's save_pretrained", info.directory.string());
+  fail("{}: holds no adapter_model.safetensors; save the adapter with PEFT's save_pretrained",
+       info.directory.string());
 }
 
 }  // namespace
@@ -296,15 +309,15 @@ void merge_adapter(Checkpoint& checkpoint, std::string_view source) {
   const fs::path path = info.directory / kConfigName;
   std::error_code error;
   if (!fs::exists(path, error)) {
-    fail("{}: has no {}; give the folder of a LoRA adapter, as PEFT's save_pretrained writes it", info.directory.string(),
-         kConfigName);
+    fail("{}: has no {}; give the folder of a LoRA adapter, as PEFT's save_pretrained writes it",
+         info.directory.string(), kConfigName);
   }
   AdapterConfig config = read_adapter_config(path);
-  info.files.push_back({std::string(kConfigName), static_cast<std::int64_t>(fs::file_size(path)), hub_cache_sha256(path)});
+  info.files.push_back(
+      {std::string(kConfigName), static_cast<std::int64_t>(fs::file_size(path)), hub_cache_sha256(path)});
   WeightFile file = open_weights(info);
-  with_context((info.directory / info.files.back().name).string(), [&] {
-    Merger(checkpoint, std::move(config), sort_adapter_tensors(file.tensors)).run();
-  });
+  with_context((info.directory / info.files.back().name).string(),
+               [&] { Merger(checkpoint, std::move(config), sort_adapter_tensors(file.tensors)).run(); });
 }
 
 }  // namespace bantam

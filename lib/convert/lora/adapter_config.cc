@@ -17,17 +17,29 @@ constexpr std::int64_t kMaxRank = 1 << 16;
 
 // What says how to train, where the adapter was made, or which modules it has (its tensors say that too).
 constexpr std::array<std::string_view, 20> kIgnored = {
-    "auto_mapping",    "base_model_class", "eva_config",          "exclude_modules",     "fan_in_fan_out",
-    "inference_mode",  "layers_pattern",   "layers_to_transform", "lora_dropout",        "megatron_core",
-    "parent_library",  "peft_version",     "qalora_group_size",   "revision",            "target_modules",
-    "runtime_config",  "loftq_config",     "corda_config",        "ensure_weight_tying", "velora_config"};
+    "auto_mapping",      "base_model_class", "eva_config",          "exclude_modules",
+    "fan_in_fan_out",    "inference_mode",   "layers_pattern",      "layers_to_transform",
+    "lora_dropout",      "megatron_core",    "parent_library",      "peft_version",
+    "qalora_group_size", "revision",         "target_modules",      "runtime_config",
+    "loftq_config",      "corda_config",     "ensure_weight_tying", "velora_config"};
 // What is read below.
-constexpr std::array<std::string_view, 15> kUsed = {
-    "alpha_pattern",     "base_model_name_or_path", "bias",      "init_lora_weights", "lora_alpha",
-    "lora_bias",         "modules_to_save",         "peft_type", "r",                 "rank_pattern",
-    "task_type",         "trainable_token_indices", "use_dora",  "use_rslora",        "target_parameters"};
-// Initializations that leave the base as it is. PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA take a part of it away, and
-// what they train only fits what is left.
+constexpr std::array<std::string_view, 15> kUsed = {"alpha_pattern",
+                                                    "base_model_name_or_path",
+                                                    "bias",
+                                                    "init_lora_weights",
+                                                    "lora_alpha",
+                                                    "lora_bias",
+                                                    "modules_to_save",
+                                                    "peft_type",
+                                                    "r",
+                                                    "rank_pattern",
+                                                    "task_type",
+                                                    "trainable_token_indices",
+                                                    "use_dora",
+                                                    "use_rslora",
+                                                    "target_parameters"};
+// Initializations that leave the base as it is. PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA take a part of it
+// away, and what they train only fits what is left.
 constexpr std::array<std::string_view, 4> kPlainStarts = {"gaussian", "eva", "orthogonal", "True"};
 
 template <typename List>
@@ -41,15 +53,17 @@ bool is_empty(const Json& value) {
 }
 
 std::string shown(const Json& value) {
-  return value.is_structured() ? std::string(value.is_array() ? "a list" : "an object") : quote(value.dump(), 60);
+  return value.is_structured() ? std::string(value.is_array() ? "a list" : "an object")
+                               : quote(value.dump(), 60);
 }
 
 void refuse_unknown(const Config& config) {
   for (const auto& [key, value] : config.json().items()) {
     if (is_one_of(kIgnored, key) || is_one_of(kUsed, key) || is_empty(value)) continue;
-    fail("{}: {} is not known, and could change the result; merge the adapter with PEFT "
-         "(merge_and_unload, save_pretrained) and give what it saves",
-         quote(key), shown(value));
+    fail(
+        "{}: {} is not known, and could change the result; merge the adapter with PEFT "
+        "(merge_and_unload, save_pretrained) and give what it saves",
+        quote(key), shown(value));
   }
 }
 
@@ -59,9 +73,10 @@ void refuse_other_methods(const Config& config, const std::string& type, const s
   if (config.has("init_lora_weights")) {
     const Json& start = json.at("init_lora_weights");
     if (!start.is_boolean() && !(start.is_string() && is_one_of(kPlainStarts, start.get<std::string>()))) {
-      fail("init_lora_weights: {} changes the base model's weights; save the adapter as plain LoRA "
-           "(save_pretrained with path_initial_model_for_weight_conversion)",
-           shown(start));
+      fail(
+          "init_lora_weights: {} changes the base model's weights; save the adapter as plain LoRA "
+          "(save_pretrained with path_initial_model_for_weight_conversion)",
+          shown(start));
     }
   }
   if (json.contains("target_parameters") && !is_empty(json.at("target_parameters"))) {
@@ -79,8 +94,9 @@ std::map<std::string, T> read_pattern(const Config& config, std::string_view key
   const Json& json = config.json().at(std::string(key));
   if (!json.is_object()) fail("{}: {} where an object was expected", key, shown(json));
   for (const auto& [module, value] : json.items()) {
-    const bool good = std::is_integral_v<T> ? value.is_number_integer() && value >= 1 && value <= kMaxRank
-                                            : value.is_number() && std::isfinite(value.template get<double>());
+    const bool good = std::is_integral_v<T>
+                          ? value.is_number_integer() && value >= 1 && value <= kMaxRank
+                          : value.is_number() && std::isfinite(value.template get<double>());
     if (!good) fail("{}: {}: {} where a number was expected", key, quote(module), shown(value));
     with_context(key, [&, &name = module] { module_matches(name, ""); });  // it can be read
     pattern.emplace(module, value.template get<T>());
@@ -98,7 +114,9 @@ std::vector<std::string> read_names(const Config& config, std::string_view key) 
 }
 
 std::vector<std::int64_t> read_tokens(const Json& json) {
-  const auto is_token = [](const Json& item) { return item.is_number_integer() && item >= 0 && item < (1 << 30); };
+  const auto is_token = [](const Json& item) {
+    return item.is_number_integer() && item >= 0 && item < (1 << 30);
+  };
   if (!json.is_array() || !std::ranges::all_of(json, is_token)) fail("a list of token ids was expected");
   return json.get<std::vector<std::int64_t>>();
 }
@@ -118,13 +136,14 @@ void read_trainable_tokens(const Config& config, AdapterConfig& result) {
 
 // The value of the one pattern that matches, else `fallback`.
 template <typename T>
-T value_of(const std::map<std::string, T>& patterns, std::string_view module, T fallback, std::string_view key) {
+T value_of(const std::map<std::string, T>& patterns, std::string_view module, T fallback,
+           std::string_view key) {
   const std::pair<const std::string, T>* found = nullptr;
   for (const auto& entry : patterns) {
     if (!module_matches(entry.first, module)) continue;
     if (found != nullptr && found->second != entry.second) {
-      fail("{}: {} and {} both match {} and say {} and {}", key, quote(found->first), quote(entry.first), module,
-           found->second, entry.second);
+      fail("{}: {} and {} both match {} and say {} and {}", key, quote(found->first), quote(entry.first),
+           module, found->second, entry.second);
     }
     found = &entry;
   }

@@ -9,8 +9,8 @@
 
 namespace bantam {
 
-// adapter_config.json of a LoRA adapter (huggingface/peft, src/peft/tuners/lora/config.py), as far as it decides
-// what the merged weights are.
+// adapter_config.json of a LoRA adapter (huggingface/peft, src/peft/tuners/lora/config.py), as far as it
+// decides what the merged weights are.
 struct AdapterConfig {
   std::int64_t rank = 8;
   double alpha = 8;
@@ -25,16 +25,16 @@ struct AdapterConfig {
   std::string task_type;   // "SEQ_CLS"; may be empty
   std::string base_model;  // what it was trained on, as it says; may be empty
 
-  // Of a module by its name in the base model ("bert.encoder.layer.0.output.dense"). Two patterns that match it and
-  // say different things are an Error: PEFT takes the first in a file whose order means nothing.
+  // Of a module by its name in the base model ("bert.encoder.layer.0.output.dense"). Two patterns that match
+  // it and say different things are an Error: PEFT takes the first in a file whose order means nothing.
   std::int64_t rank_of(std::string_view module) const;
   // What B * A is multiplied with.
   double scaling_of(std::string_view module) const;
 };
 
-// Error naming the key for what is not plain LoRA (another peft_type, variants that change how weights are put
-// together, initializations that change the base), for values of a wrong type or range, and for keys that are not
-// known and not empty: they could change the result.
+// Error naming the key for what is not plain LoRA (another peft_type, variants that change how weights are
+// put together, initializations that change the base), for values of a wrong type or range, and for keys that
+// are not known and not empty: they could change the result.
 AdapterConfig read_adapter_config(const std::filesystem::path& path);
 
 }  // namespace bantam

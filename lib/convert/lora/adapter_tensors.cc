@@ -26,14 +26,15 @@ constexpr std::array<Suffix, 8> kSuffixes = {{
 }};
 // Between a module and its own tensors, where PEFT wraps the module.
 constexpr std::array<std::string_view, 2> kWraps = {".base_layer.", ".modules_to_save."};
-// With bias "all", PEFT stores biases of saved modules again: the base's own, which are not used any more, and the
-// trained ones under the name of the adapter.
+// With bias "all", PEFT stores biases of saved modules again: the base's own, which are not used any more,
+// and the trained ones under the name of the adapter.
 constexpr std::string_view kOriginal = ".original_module.";
 constexpr std::string_view kSavedAgain = ".modules_to_save.default.";
 
 void sort_one(const TensorSourcePtr& tensor, AdapterTensors& result, std::vector<std::string>& again) {
   std::string name = tensor->spec().name;
-  if (!is_float(tensor->spec().dtype)) fail("is of type {} where floats were expected", bantam::name(tensor->spec().dtype));
+  if (!is_float(tensor->spec().dtype))
+    fail("is of type {} where floats were expected", bantam::name(tensor->spec().dtype));
   if (!name.starts_with(kRoot)) fail("does not begin with \"{}\", as PEFT's names do", kRoot);
   name.erase(0, kRoot.size());
   for (const Suffix& suffix : kSuffixes) {
@@ -44,8 +45,9 @@ void sort_one(const TensorSourcePtr& tensor, AdapterTensors& result, std::vector
     return;
   }
   if (name.find("lora_") != name.npos || name.find("token_adapter") != name.npos) {
-    fail("is no tensor of an adapter that is known: lora_A.weight, lora_B.weight, lora_embedding_A, lora_embedding_B, "
-         "lora_magnitude_vector are");
+    fail(
+        "is no tensor of an adapter that is known: lora_A.weight, lora_B.weight, lora_embedding_A, lora_embedding_B, "
+        "lora_magnitude_vector are");
   }
   if (name.find(kOriginal) != name.npos) return;
   if (const auto at = name.find(kSavedAgain); at != name.npos) {
@@ -65,7 +67,8 @@ void check_halves(const std::string& name, const AdapterModule& module) {
   both(module.a, module.b, "lora_");
   both(module.embedding_a, module.embedding_b, "lora_embedding_");
   const bool updated = module.a != nullptr || module.embedding_a != nullptr;
-  if (module.a != nullptr && module.embedding_a != nullptr) fail("{}: is a linear layer and an embedding", quote(name));
+  if (module.a != nullptr && module.embedding_a != nullptr)
+    fail("{}: is a linear layer and an embedding", quote(name));
   if (updated && module.tokens != nullptr) fail("{}: has an update and trained tokens too", quote(name));
   if (!updated && (module.b_bias != nullptr || module.magnitude != nullptr)) {
     fail("{}: has a bias or a magnitude and no lora_A and lora_B", quote(name));

@@ -17,14 +17,15 @@ struct AdapterModule {
   TensorSourcePtr tokens;                    // trained rows [count, dim] of an embedding
 };
 
-// The tensors of an adapter by what they are for. Names are those of the base model: without "base_model.model.".
+// The tensors of an adapter by what they are for. Names are those of the base model: without
+// "base_model.model.".
 struct AdapterTensors {
   std::map<std::string, AdapterModule, std::less<>> modules;
   std::map<std::string, TensorSourcePtr, std::less<>> whole;  // tensors that take the place of the base's
 };
 
-// Sorts the tensors of adapter_model.safetensors by PEFT's names (peft/utils/save_and_load.py). Error naming what
-// has no such name, is of no float type, or lacks its other half.
+// Sorts the tensors of adapter_model.safetensors by PEFT's names (peft/utils/save_and_load.py). Error naming
+// what has no such name, is of no float type, or lacks its other half.
 AdapterTensors sort_adapter_tensors(const std::vector<TensorSourcePtr>& tensors);
 
 }  // namespace bantam

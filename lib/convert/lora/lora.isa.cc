@@ -32,7 +32,8 @@ void add_rows(const LowRankTask& task, std::int64_t row) {
   for (; j < task.width; ++j) {
     for (int r = 0; r < Rows; ++r) {
       float sum = 0;
-      for (std::int64_t k = 0; k < task.rank; ++k) sum += left[r * task.rank + k] * task.right[k * task.width + j];
+      for (std::int64_t k = 0; k < task.rank; ++k)
+        sum += left[r * task.rank + k] * task.right[k * task.width + j];
       out[r * task.width + j] += sum * task.scale;
     }
   }

@@ -13,7 +13,9 @@ namespace {
 // Reads of float32 are the whole point: results are not rounded to the base's type again.
 class FloatSource : public TensorSource {
  public:
-  explicit FloatSource(TensorSourcePtr base) : base_(std::move(base)), spec_(base_->spec()) { spec_.dtype = DType::kF32; }
+  explicit FloatSource(TensorSourcePtr base) : base_(std::move(base)), spec_(base_->spec()) {
+    spec_.dtype = DType::kF32;
+  }
 
   const TensorSpec& spec() const override { return spec_; }
   void read(RowRange rows, std::span<std::byte> out) const override {
@@ -64,7 +66,8 @@ class MergedSource final : public FloatSource {
       : FloatSource(std::move(weight)), update_(std::move(update)), cache_(std::move(cache)) {
     const TensorSpec &a = update_.a->spec(), &b = update_.b->spec();
     const bool linear = update_.layout == LoraLayout::kLinear;
-    BANTAM_ASSERT(spec().shape.size() == 2 && a.shape.size() == 2 && b.shape.size() == 2 && a.shape[0] == b.shape[1]);
+    BANTAM_ASSERT(spec().shape.size() == 2 && a.shape.size() == 2 && b.shape.size() == 2 &&
+                  a.shape[0] == b.shape[1]);
     BANTAM_ASSERT(spec().shape[0] == (linear ? b.shape[0] : a.shape[1]));
     BANTAM_ASSERT(spec().shape[1] == (linear ? a.shape[1] : b.shape[0]));
   }
@@ -78,7 +81,8 @@ class MergedSource final : public FloatSource {
     for (std::int64_t r = 0; r < rows.count(); ++r) {
       const auto row = values.subspan(static_cast<std::size_t>(r * width), static_cast<std::size_t>(width));
       if (update_.layout == LoraLayout::kLinear) {
-        const auto factor = static_cast<float>(factors_[static_cast<std::size_t>(rows.begin + r)] / norm_of(row));
+        const auto factor =
+            static_cast<float>(factors_[static_cast<std::size_t>(rows.begin + r)] / norm_of(row));
         for (float& value : row) value *= factor;
       } else {
         for (std::size_t c = 0; c < row.size(); ++c) row[c] *= static_cast<float>(factors_[c]);
@@ -89,8 +93,9 @@ class MergedSource final : public FloatSource {
   void add_update(RowRange rows, std::span<float> values) const {
     const auto factors = cache_->get(update_);
     const std::int64_t rank = update_.a->spec().shape[0];
-    lora_kernels().add_low_rank({values.data(), factors->left.data() + rows.begin * rank, factors->right.data(),
-                                 rows.count(), rank, spec().width(), static_cast<float>(update_.scaling)});
+    lora_kernels().add_low_rank({values.data(), factors->left.data() + rows.begin * rank,
+                                 factors->right.data(), rows.count(), rank, spec().width(),
+                                 static_cast<float>(update_.scaling)});
   }
 
   // Magnitudes by row, or, of columns, magnitudes over the columns' norms.
@@ -167,7 +172,8 @@ class ReplacedRows final : public FloatSource {
 
 class RenamedSource final : public TensorSource {
  public:
-  RenamedSource(TensorSourcePtr source, std::string name) : source_(std::move(source)), spec_(source_->spec()) {
+  RenamedSource(TensorSourcePtr source, std::string name)
+      : source_(std::move(source)), spec_(source_->spec()) {
     spec_.name = std::move(name);
   }
   const TensorSpec& spec() const override { return spec_; }
@@ -191,7 +197,8 @@ std::shared_ptr<const LoraFactors> LoraFactorCache::get(const LoraUpdate& update
   return kept_.back().second;
 }
 
-TensorSourcePtr make_merged_source(TensorSourcePtr base, LoraUpdate update, std::shared_ptr<LoraFactorCache> cache) {
+TensorSourcePtr make_merged_source(TensorSourcePtr base, LoraUpdate update,
+                                   std::shared_ptr<LoraFactorCache> cache) {
   return std::make_shared<MergedSource>(std::move(base), std::move(update), std::move(cache));
 }
 
@@ -199,7 +206,8 @@ TensorSourcePtr make_sum_source(TensorSourcePtr base, TensorSourcePtr delta, dou
   return std::make_shared<SumSource>(std::move(base), std::move(delta), scale);
 }
 
-TensorSourcePtr make_replaced_rows(TensorSourcePtr base, std::vector<std::int64_t> ids, TensorSourcePtr rows) {
+TensorSourcePtr make_replaced_rows(TensorSourcePtr base, std::vector<std::int64_t> ids,
+                                   TensorSourcePtr rows) {
   return std::make_shared<ReplacedRows>(std::move(base), ids, std::move(rows));
 }
 

@@ -30,8 +30,8 @@ struct LoraUpdate {
   double scaling = 1;
 };
 
-// The factors of the weights that were read last, in float32, so that the tiles of one weight share them and memory
-// does not grow with the adapter. Safe from several threads.
+// The factors of the weights that were read last, in float32, so that the tiles of one weight share them and
+// memory does not grow with the adapter. Safe from several threads.
 class LoraFactorCache {
  public:
   std::shared_ptr<const LoraFactors> get(const LoraUpdate& update);
@@ -43,9 +43,10 @@ class LoraFactorCache {
 };
 
 // `base` + scaling * B * A in float32, and with DoRA each output scaled to its magnitude (arXiv 2106.09685,
-// 2402.09353): PEFT's merge_and_unload, but for rounding to the base's element type. Rows are merged as they are read;
-// DoRA on a transposed layout reads the base once more before. Shapes must agree.
-TensorSourcePtr make_merged_source(TensorSourcePtr base, LoraUpdate update, std::shared_ptr<LoraFactorCache> cache);
+// 2402.09353): PEFT's merge_and_unload, but for rounding to the base's element type. Rows are merged as they
+// are read; DoRA on a transposed layout reads the base once more before. Shapes must agree.
+TensorSourcePtr make_merged_source(TensorSourcePtr base, LoraUpdate update,
+                                   std::shared_ptr<LoraFactorCache> cache);
 
 // `base` + scale * `delta`, both of one dimension, in float32.
 TensorSourcePtr make_sum_source(TensorSourcePtr base, TensorSourcePtr delta, double scale);

@@ -17,7 +17,8 @@ constexpr int kMaxRepeats = 1000;
 
 using Set = std::bitset<256>;
 
-// Instructions of a Thompson automaton (Russ Cox, "Regular Expression Matching: the Virtual Machine Approach").
+// Instructions of a Thompson automaton (Russ Cox, "Regular Expression Matching: the Virtual Machine
+// Approach").
 struct Step {
   enum class Kind : std::uint8_t { kSet, kSplit, kJump, kBegin, kEnd, kMatch } kind;
   Set set = {};
@@ -113,16 +114,24 @@ class Compiler {
         if (!take(')')) refuse("an unmatched \"(\"");
         return inner;
       }
-      case '[': return {{.kind = Step::Kind::kSet, .set = characters()}};
-      case '.': return {{.kind = Step::Kind::kSet, .set = ~one('\n')}};
-      case '^': return {{.kind = Step::Kind::kBegin}};
-      case '$': return {{.kind = Step::Kind::kEnd}};
-      case '\\': return {{.kind = Step::Kind::kSet, .set = escaped()}};
+      case '[':
+        return {{.kind = Step::Kind::kSet, .set = characters()}};
+      case '.':
+        return {{.kind = Step::Kind::kSet, .set = ~one('\n')}};
+      case '^':
+        return {{.kind = Step::Kind::kBegin}};
+      case '$':
+        return {{.kind = Step::Kind::kEnd}};
+      case '\\':
+        return {{.kind = Step::Kind::kSet, .set = escaped()}};
       case '*':
       case '+':
       case '?':
-      case '{': --at_; refuse("a repetition of nothing");
-      default: return {{.kind = Step::Kind::kSet, .set = one(c)}};
+      case '{':
+        --at_;
+        refuse("a repetition of nothing");
+      default:
+        return {{.kind = Step::Kind::kSet, .set = one(c)}};
     }
   }
 
@@ -150,7 +159,8 @@ class Compiler {
       if (at_ + 1 < text_.size() && text_[at_] == '-' && text_[at_ + 1] != ']') {
         to = text_[at_ + 1];
         at_ += 2;
-        if (to == '\\' || static_cast<unsigned char>(to) < static_cast<unsigned char>(from)) refuse("a range");
+        if (to == '\\' || static_cast<unsigned char>(to) < static_cast<unsigned char>(from))
+          refuse("a range");
       }
       for (int c = static_cast<unsigned char>(from); c <= static_cast<unsigned char>(to); ++c) {
         set[static_cast<std::size_t>(c)] = true;
@@ -178,8 +188,10 @@ class Compiler {
       most = 1;
     } else if (take('{')) {
       least = count();
-      if (!take(',')) most = least;
-      else if (!more() || text_[at_] != '}') most = count();
+      if (!take(','))
+        most = least;
+      else if (!more() || text_[at_] != '}')
+        most = count();
       if (!take('}') || (most >= 0 && most < least)) refuse("a repetition");
     } else {
       return inner;
@@ -210,7 +222,8 @@ class Compiler {
 // The states that a program is in, after the same characters.
 class Threads {
  public:
-  Threads(const Program& program, std::string_view text) : program_(&program), text_(text), seen_(program.size()) {}
+  Threads(const Program& program, std::string_view text)
+      : program_(&program), text_(text), seen_(program.size()) {}
 
   // Follows jumps and splits from `step`, without recursion.
   void add(std::size_t start, std::size_t at) {
@@ -222,12 +235,25 @@ class Threads {
       seen_[id] = true;
       const Step& step = (*program_)[id];
       switch (step.kind) {
-        case Step::Kind::kSplit: open.push_back(step.second); open.push_back(step.first); break;
-        case Step::Kind::kJump: open.push_back(step.first); break;
-        case Step::Kind::kBegin: if (at == 0) open.push_back(id + 1); break;
-        case Step::Kind::kEnd: if (at == text_.size()) open.push_back(id + 1); break;
-        case Step::Kind::kMatch: matched_ = true; break;
-        case Step::Kind::kSet: waiting_.push_back(id); break;
+        case Step::Kind::kSplit:
+          open.push_back(step.second);
+          open.push_back(step.first);
+          break;
+        case Step::Kind::kJump:
+          open.push_back(step.first);
+          break;
+        case Step::Kind::kBegin:
+          if (at == 0) open.push_back(id + 1);
+          break;
+        case Step::Kind::kEnd:
+          if (at == text_.size()) open.push_back(id + 1);
+          break;
+        case Step::Kind::kMatch:
+          matched_ = true;
+          break;
+        case Step::Kind::kSet:
+          waiting_.push_back(id);
+          break;
       }
     }
   }

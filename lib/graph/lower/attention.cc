@@ -1,5 +1,5 @@
-// GroupQueryAttention of com.microsoft in the form that decoders of lib/convert emit: with a bias that hides padding,
-// and all keys for all texts.
+// GroupQueryAttention of com.microsoft in the form that decoders of lib/convert emit: with a bias that hides
+// padding, and all keys for all texts.
 #include <cmath>
 #include <limits>
 
@@ -28,18 +28,18 @@ bool is_one(Lowering& to, ValueId value) {
   return false;
 }
 
-// seqlens_k, the last key of each text, is the total number of keys - 1: a difference of that number and 1. Other
-// values mean padding on the right.
+// seqlens_k, the last key of each text, is the total number of keys - 1: a difference of that number and 1.
+// Other values mean padding on the right.
 void expect_all_keys(Lowering& to, const Node& node) {
   const Node* last = origin(to, input(node, 5));
   const Node* total = to.producer(input(node, 6));
-  const bool all = last != nullptr && last->type == "Sub" && is_one(to, last->inputs[1]) && total != nullptr &&
-                   total->type == "Cast" && total->inputs[0] == last->inputs[0];
+  const bool all = last != nullptr && last->type == "Sub" && is_one(to, last->inputs[1]) &&
+                   total != nullptr && total->type == "Cast" && total->inputs[0] == last->inputs[0];
   if (!all) fail("seqlens_k is not total_sequence_length - 1 for every text; that is not covered here");
 }
 
-// The bias [batch or 1, heads or 1, queries, keys] with the lowest number at keys that come after the query. Layers
-// share it.
+// The bias [batch or 1, heads or 1, queries, keys] with the lowest number at keys that come after the query.
+// Layers share it.
 ValueId causal(Lowering& to, ValueId bias) {
   const auto [known, fresh] = to.masks.emplace(bias, kNoValue);
   if (!fresh) return known->second;
@@ -87,8 +87,9 @@ float scale_of(Lowering& to, const Node& node) {
 }  // namespace
 
 void lower_group_query_attention(Lowering& to, const Node& node) {
-  expect_attributes(node, {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary",
-                           "rotary_interleaved", "smooth_softmax", "k_quant_type", "v_quant_type", "qk_output"});
+  expect_attributes(node,
+                    {"num_heads", "kv_num_heads", "scale", "softcap", "local_window_size", "do_rotary",
+                     "rotary_interleaved", "smooth_softmax", "k_quant_type", "v_quant_type", "qk_output"});
   expect_integer(node, "local_window_size", -1, -1);
   expect_integer(node, "do_rotary", 0, 0);
   expect_integer(node, "smooth_softmax", 0, 0);

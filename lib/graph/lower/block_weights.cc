@@ -7,15 +7,24 @@
 namespace bantam {
 namespace {
 
-bool is_matmul(const Node& node) { return node.type == "MatMulNBits" && node.domain == kMicrosoft; }
-bool is_gather(const Node& node) { return node.type == "GatherBlockQuantized" && node.domain == kMicrosoft; }
-ValueId codes_of(const Node& node) { return input(node, is_matmul(node) ? 1 : 0); }
+bool is_matmul(const Node& node) {
+  return node.type == "MatMulNBits" && node.domain == kMicrosoft;
+}
+bool is_gather(const Node& node) {
+  return node.type == "GatherBlockQuantized" && node.domain == kMicrosoft;
+}
+ValueId codes_of(const Node& node) {
+  return input(node, is_matmul(node) ? 1 : 0);
+}
 
-std::byte sign_bits(std::int64_t bits) { return std::byte(bits == 4 ? 0x88 : 0x80); }
+std::byte sign_bits(std::int64_t bits) {
+  return std::byte(bits == 4 ? 0x88 : 0x80);
+}
 
 }  // namespace
 
-BlockWeights::BlockWeights(Graph& graph, const std::vector<Node>& nodes, const std::vector<bool>& replaced, bool digits)
+BlockWeights::BlockWeights(Graph& graph, const std::vector<Node>& nodes, const std::vector<bool>& replaced,
+                           bool digits)
     : digits_(digits) {
   for (std::size_t w = 0; w < graph.weights.size(); ++w) {
     for (std::size_t p = 0; p < graph.weights[w].parts.size(); ++p) {

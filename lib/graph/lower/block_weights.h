@@ -34,8 +34,8 @@ struct BlockWeight {
   ValueId zero_points = kNoValue;  // likewise; kNoValue without
 };
 
-// The blockwise weights of those nodes that are to be replaced, in their new forms. Of their codes and zero points only
-// those values are left that still have readers.
+// The blockwise weights of those nodes that are to be replaced, in their new forms. Of their codes and zero
+// points only those values are left that still have readers.
 class BlockWeights {
  public:
   // `replaced`: which of `nodes`. `digits`: whether 4-bit MatMulNBits may read 8-bit weights.

@@ -1,12 +1,14 @@
-// MatMulNBits and GatherBlockQuantized of com.microsoft, w = (code - zero point) * scale in blocks along a row, with
-// the DequantizeLinear of opset 21, which has blocks too. Codes keep their bits in the file.
+// MatMulNBits and GatherBlockQuantized of com.microsoft, w = (code - zero point) * scale in blocks along a
+// row, with the DequantizeLinear of opset 21, which has blocks too. Codes keep their bits in the file.
 #include "base/error.h"
 #include "graph/lower/lowering.h"
 
 namespace bantam {
 namespace {
 
-std::int64_t middle(const BlockWeight& weight) { return std::int64_t{1} << (weight.bits - 1); }
+std::int64_t middle(const BlockWeight& weight) {
+  return std::int64_t{1} << (weight.bits - 1);
+}
 
 // Codes of four bits out of floats 0..255, [..., bytes] -> [..., bytes, 2], low ones first.
 ValueId nibbles(Lowering& to, ValueId bytes) {
@@ -22,12 +24,14 @@ ValueId nibbles(Lowering& to, ValueId bytes) {
 // Rows of bytes taken apart into floats: [..., bytes per row] under the axes `leading` (their sizes, int64).
 class Rows {
  public:
-  Rows(Lowering& to, const BlockWeight& weight, ValueId leading) : to_(to), weight_(weight), leading_(leading) {}
+  Rows(Lowering& to, const BlockWeight& weight, ValueId leading)
+      : to_(to), weight_(weight), leading_(leading) {}
 
   // float32 [..., width], width that of the codes. `low`: of BlockForm::kDigits.
   ValueId decode(ValueId codes, ValueId low, ValueId scales, ValueId zeros) {
     ValueId zero = to_.builder().scalar(static_cast<float>(middle(weight_)));
-    if (zeros != kNoValue) zero = spread(first(flat(zeros), weight_.blocks));  // rows of nibbles end in whole bytes
+    if (zeros != kNoValue)
+      zero = spread(first(flat(zeros), weight_.blocks));  // rows of nibbles end in whole bytes
     const ValueId step = spread(to_.wide(scales));
     ValueId code = flat(codes);
     if (low != kNoValue) {
@@ -40,7 +44,8 @@ class Rows {
 
  private:
   ValueId shaped(ValueId x, std::initializer_list<std::int64_t> tail) {
-    const ValueId shape = to_.op("Concat", {leading_, to_.builder().constant(tail)}, {{"axis", std::int64_t{0}}});
+    const ValueId shape =
+        to_.op("Concat", {leading_, to_.builder().constant(tail)}, {{"axis", std::int64_t{0}}});
     return to_.op("Reshape", {x, shape});
   }
   // The codes of a row as floats, one after the other.
@@ -57,8 +62,8 @@ class Rows {
   ValueId spread(ValueId x) {
     GraphBuilder& builder = to_.builder();
     const ValueId column = to_.op("Unsqueeze", {x, builder.constant({-1})});
-    const ValueId shape =
-        to_.op("Concat", {leading_, builder.constant({weight_.blocks, weight_.block})}, {{"axis", std::int64_t{0}}});
+    const ValueId shape = to_.op("Concat", {leading_, builder.constant({weight_.blocks, weight_.block})},
+                                 {{"axis", std::int64_t{0}}});
     return first(shaped(to_.op("Expand", {column, shape}), {-1}), weight_.width);
   }
 
@@ -90,29 +95,30 @@ ValueId matrix(Lowering& to, const BlockWeight& weight, ValueId scales, std::int
   } else if (weight.bits == 8) {
     whole = dequantized(to, weight, weight.codes, scales, byte_zeros(to, weight.zero_points, scales));
   } else {
-    whole = Rows(to, weight, builder.constant({weight.rows})).decode(weight.codes, kNoValue, scales, weight.zero_points);
+    whole = Rows(to, weight, builder.constant({weight.rows}))
+                .decode(weight.codes, kNoValue, scales, weight.zero_points);
     if (to.dtype(scales) != DType::kF32) whole = builder.cast(whole, to.dtype(scales));
   }
   if (width == weight.blocks * weight.block) return whole;
   return to.op("Slice", {whole, builder.constant({0}), builder.constant({width}), builder.constant({1})});
 }
 
-// code - 128 = 16 (high - 8) + low: an 8-bit weight as the sum of two 4-bit ones, exactly. The factor comes last: scales
-// that are computed, in float16, make the MatMulNBits of onnxruntime 1.21 read what is not there.
+// code - 128 = 16 (high - 8) + low: an 8-bit weight as the sum of two 4-bit ones, exactly. The factor comes
+// last: scales that are computed, in float16, make the MatMulNBits of onnxruntime 1.21 read what is not
+// there.
 void write_digits(Lowering& to, const Node& node, const BlockWeight& weight, std::int64_t width) {
   const ValueId x = input(node, 0), scales = input(node, 2);
   const auto multiply = [&](ValueId codes, ValueId zeros, ValueId bias) {
     std::vector<ValueId> inputs = {x, codes, scales, zeros, kNoValue, bias};
     while (inputs.back() == kNoValue) inputs.pop_back();
-    return to.builder().op_many("MatMulNBits", inputs, 1,
-                                {{"K", width},
-                                 {"N", weight.rows},
-                                 {"bits", std::int64_t{4}},
-                                 {"block_size", weight.block}},
-                                DType::kUndefined, kMicrosoft)[0];
+    return to.builder().op_many(
+        "MatMulNBits", inputs, 1,
+        {{"K", width}, {"N", weight.rows}, {"bits", std::int64_t{4}}, {"block_size", weight.block}},
+        DType::kUndefined, kMicrosoft)[0];
   };
-  const ValueId zeros = to.op("ConstantOfShape", {to.builder().constant({weight.rows, (weight.blocks + 1) / 2})},
-                              {{"value", TensorData{DType::kU8, {1}, {std::byte{0}}, {}}}}, DType::kU8);
+  const ValueId zeros =
+      to.op("ConstantOfShape", {to.builder().constant({weight.rows, (weight.blocks + 1) / 2})},
+            {{"value", TensorData{DType::kU8, {1}, {std::byte{0}}, {}}}}, DType::kU8);
   const ValueId low = multiply(weight.low, zeros, input(node, 5));
   const ValueId high = multiply(weight.codes, kNoValue, kNoValue);
   to.write(output(node, 0), "Add", {to.op("Mul", {high, to.scalar(16.0F, high)}), low});

@@ -17,8 +17,8 @@ struct Entry {
   void (*lower)(Lowering& to, const Node& node);
 };
 
-// What is beyond ONNX and how it is written in ONNX. SimplifiedLayerNormalization is onnxruntime's too, although it
-// goes under ONNX's domain.
+// What is beyond ONNX and how it is written in ONNX. SimplifiedLayerNormalization is onnxruntime's too,
+// although it goes under ONNX's domain.
 constexpr std::array<Entry, 11> kTable = {{
     {kMicrosoft, "BiasGelu", lower_bias_gelu},
     {kMicrosoft, "FastGelu", lower_fast_gelu},
@@ -41,12 +41,14 @@ const Entry* find(const Node& node) {
 
 bool is_excluded(const Node& node, Operators allowed) {
   switch (allowed) {
-    case Operators::kFused: return false;
+    case Operators::kFused:
+      return false;
     case Operators::kWeb122:
       if (node.domain != kMicrosoft) return false;
       return node.type == "GatherBlockQuantized" || node.type == "GroupQueryAttention" ||
              (node.type == "MatMulNBits" && integer(node, "bits", 4) != 4);
-    case Operators::kStandard: return !node.domain.empty() || find(node) != nullptr;
+    case Operators::kStandard:
+      return !node.domain.empty() || find(node) != nullptr;
   }
   BANTAM_ASSERT(false);
 }
@@ -71,7 +73,8 @@ void remove_unused_domains(Graph& graph) {
   });
 }
 
-// The replacement is named after the node: "/layers.0/self_attn/RotaryEmbedding" -> ".../RotaryEmbedding/Split".
+// The replacement is named after the node: "/layers.0/self_attn/RotaryEmbedding" ->
+// ".../RotaryEmbedding/Split".
 std::string_view scope_of(const Node& node) {
   std::string_view name = node.name;
   if (name.starts_with('/')) name.remove_prefix(1);

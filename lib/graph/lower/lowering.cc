@@ -8,7 +8,8 @@
 
 namespace bantam {
 
-Lowering::Lowering(Graph& graph, std::vector<Node> nodes, const std::vector<bool>& replaced, Operators allowed)
+Lowering::Lowering(Graph& graph, std::vector<Node> nodes, const std::vector<bool>& replaced,
+                   Operators allowed)
     : nodes_(std::move(nodes)),
       builder_(graph),
       weights_(graph, nodes_, replaced, allowed == Operators::kWeb122) {
@@ -19,8 +20,8 @@ Lowering::Lowering(Graph& graph, std::vector<Node> nodes, const std::vector<bool
   }
 }
 
-ValueId Lowering::op(std::string_view type, std::initializer_list<ValueId> inputs, std::vector<Attribute> attributes,
-                     DType dtype) {
+ValueId Lowering::op(std::string_view type, std::initializer_list<ValueId> inputs,
+                     std::vector<Attribute> attributes, DType dtype) {
   return builder_.op(type, inputs, std::move(attributes), dtype);
 }
 

@@ -24,8 +24,8 @@ class Lowering {
   BlockWeights& weights() { return weights_; }
 
   // A node as GraphBuilder::op makes it.
-  ValueId op(std::string_view type, std::initializer_list<ValueId> inputs, std::vector<Attribute> attributes = {},
-             DType dtype = DType::kUndefined);
+  ValueId op(std::string_view type, std::initializer_list<ValueId> inputs,
+             std::vector<Attribute> attributes = {}, DType dtype = DType::kUndefined);
   // The same, writing `target`, a value that the replaced node wrote.
   void write(ValueId target, std::string_view type, std::initializer_list<ValueId> inputs,
              std::vector<Attribute> attributes = {});
@@ -35,7 +35,8 @@ class Lowering {
   ValueId wide(ValueId value);
   // The other way: `target` becomes `value`, which the last node made, in its own type.
   void write_as(ValueId target, ValueId value);
-  // A constant of the type of `like`. Clamped to +-30000 in float16, as constants of half-precision variants are.
+  // A constant of the type of `like`. Clamped to +-30000 in float16, as constants of half-precision variants
+  // are.
   ValueId scalar(float value, ValueId like);
 
   // The node of the old graph that makes `value`; null for inputs and weights.

@@ -1,5 +1,5 @@
-// Norms that onnxruntime has beyond ONNX's LayerNormalization. All of them are computed in float32: sums of squares
-// leave the range of float16 long before the values do.
+// Norms that onnxruntime has beyond ONNX's LayerNormalization. All of them are computed in float32: sums of
+// squares leave the range of float16 long before the values do.
 #include "base/error.h"
 #include "graph/lower/lowering.h"
 
@@ -20,7 +20,8 @@ void write_rms_norm(Lowering& to, ValueId target, ValueId x, ValueId gain, float
 
 // input + skip (+ bias), which is output 3 too, in float32.
 ValueId add_skip(Lowering& to, const Node& node, std::size_t bias_index) {
-  if (output(node, 1) != kNoValue || output(node, 2) != kNoValue) fail("mean and deviation are not covered here");
+  if (output(node, 1) != kNoValue || output(node, 2) != kNoValue)
+    fail("mean and deviation are not covered here");
   const ValueId x = to.wide(input(node, 0));
   const ValueId skip = to.wide(input(node, 1));
   ValueId sum = to.op("Add", {x, skip});

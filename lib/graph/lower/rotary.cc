@@ -1,5 +1,5 @@
-// RotaryEmbedding of com.microsoft: pairs (i, i + half) of the first columns of every head turn by the angle of their
-// position (RoFormer, arXiv:2104.09864, in the halves of GPT-NeoX); columns beyond the tables' stay.
+// RotaryEmbedding of com.microsoft: pairs (i, i + half) of the first columns of every head turn by the angle
+// of their position (RoFormer, arXiv:2104.09864, in the halves of GPT-NeoX); columns beyond the tables' stay.
 #include <limits>
 
 #include "base/error.h"
@@ -21,7 +21,8 @@ ValueId rows_of(Lowering& to, ValueId table, ValueId positions) {
 }  // namespace
 
 void lower_rotary(Lowering& to, const Node& node) {
-  expect_attributes(node, {"interleaved", "num_heads", "rotary_embedding_dim", "is_packed_batching", "scale"});
+  expect_attributes(node,
+                    {"interleaved", "num_heads", "rotary_embedding_dim", "is_packed_batching", "scale"});
   expect_integer(node, "interleaved", 0, 0);
   expect_integer(node, "is_packed_batching", 0, 0);
   if (real(node, "scale", 1.0F) != 1.0F) fail("a scale is not covered here");
@@ -47,8 +48,8 @@ void lower_rotary(Lowering& to, const Node& node) {
   const ValueId first = to.op("Sub", {to.op("Mul", {halves[0], cos}), to.op("Mul", {halves[1], sin})});
   const ValueId second = to.op("Add", {to.op("Mul", {halves[0], sin}), to.op("Mul", {halves[1], cos})});
   const std::vector<Attribute> axis = {{"axis", std::int64_t{-1}}};
-  const ValueId turned =
-      rest == kNoValue ? to.op("Concat", {first, second}, axis) : to.op("Concat", {first, second, rest}, axis);
+  const ValueId turned = rest == kNoValue ? to.op("Concat", {first, second}, axis)
+                                          : to.op("Concat", {first, second, rest}, axis);
   to.write(output(node, 0), "Reshape", {turned, builder.constant({0, 0, -1})});
 }
 

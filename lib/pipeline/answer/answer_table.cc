@@ -92,8 +92,12 @@ Rows rows(const MaskFillings& masks) {
   return all;
 }
 
-std::vector<Table::Column> columns(const Written&) { return {{"generated"}}; }
-Rows rows(const Written& written) { return {{written.text}}; }
+std::vector<Table::Column> columns(const Written&) {
+  return {{"generated"}};
+}
+Rows rows(const Written& written) {
+  return {{written.text}};
+}
 
 }  // namespace
 

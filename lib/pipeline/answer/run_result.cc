@@ -31,7 +31,8 @@ std::string run_table(const RunResult& result) {
   std::string text;
   // What a decoder wrote was shown as it came.
   if (result.task != name(Task::kTextGeneration)) {
-    text = result.outputs.empty() ? answers_table(result.questions, result.answers) : tensors_table(result.outputs);
+    text = result.outputs.empty() ? answers_table(result.questions, result.answers)
+                                  : tensors_table(result.outputs);
   }
   if (!result.profile.empty()) text += "\n" + op_times_table(result.profile);
   return text;

@@ -22,8 +22,9 @@ struct TaskInputs {
 };
 const TaskInputs& task_inputs(Task task);
 
-// A bundle's variant of any task but text generation (TextGenerator) that answers texts as the task's pipeline of transformers does: the bundle's tokenizer,
-// texts cut to what the model takes, a batch of one, and the post-processing of calibrate/answers.
+// A bundle's variant of any task but text generation (TextGenerator) that answers texts as the task's
+// pipeline of transformers does: the bundle's tokenizer, texts cut to what the model takes, a batch of one,
+// and the post-processing of calibrate/answers.
 class TextModel {
  public:
   // `session` is one of the bundle's variants; both must outlive the model. `top`: at most so many labels or

@@ -15,15 +15,16 @@ constexpr std::size_t kRanked = 64;  // examples that rank linears
 
 class Control {
  public:
-  Control(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, const Measurements& measured,
-          Variant& variant, Progress& progress)
+  Control(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
+          const Measurements& measured, Variant& variant, Progress& progress)
       : recipe_(recipe),
         model_(model),
         ranges_(ranges_of(measured, variant)),
         variant_(variant),
         progress_(progress),
         loss_(recipe, checkpoint, model,
-              {measured.statistics, std::make_shared<FactorCache>(recipe.stats_memory), ranges_}, {recipe.goal->data}) {}
+              {measured.statistics, std::make_shared<FactorCache>(recipe.stats_memory), ranges_},
+              {recipe.goal->data}) {}
 
   std::vector<std::string> run() {
     std::vector<std::string> back;
@@ -67,11 +68,13 @@ class Control {
 
   std::string note(const std::vector<std::string>& back, double loss) const {
     const std::string what = loss_.what();
-    if (back.empty()) return fmt::format("{}: static INT8 loses {:.4g} of {}; no linear goes back to float", name(variant_.dtype), loss, what);
+    if (back.empty())
+      return fmt::format("{}: static INT8 loses {:.4g} of {}; no linear goes back to float",
+                         name(variant_.dtype), loss, what);
     std::string list;
     for (const std::string& linear : back) list += (list.empty() ? "" : ", ") + linear;
-    return fmt::format("{}: loses {:.4g} of {} with {} linears back in float: {}", name(variant_.dtype), loss, what,
-                       back.size(), list);
+    return fmt::format("{}: loses {:.4g} of {} with {} linears back in float: {}", name(variant_.dtype), loss,
+                       what, back.size(), list);
   }
 
   const Recipe& recipe_;
@@ -84,8 +87,9 @@ class Control {
 
 }  // namespace
 
-std::vector<std::string> control_accuracy(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
-                                          const Measurements& measured, Variant& variant, Progress& progress) {
+std::vector<std::string> control_accuracy(const Recipe& recipe, const Checkpoint& checkpoint,
+                                          const ModelGraph& model, const Measurements& measured,
+                                          Variant& variant, Progress& progress) {
   BANTAM_ASSERT(recipe.goal && variant.static_int8);
   return Control(recipe, checkpoint, model, measured, variant, progress).run();
 }

@@ -27,8 +27,8 @@ constexpr std::int64_t kLogits = 64;
 
 using Batch = std::vector<std::int64_t>;  // texts
 
-// The texts of a block in batches: of about one length, never across blocks, and nothing that depends on anything
-// but their lengths.
+// The texts of a block in batches: of about one length, never across blocks, and nothing that depends on
+// anything but their lengths.
 std::vector<Batch> batches_of(const CalibrationTexts& texts, std::int64_t block) {
   const std::int64_t begin = block * kTextsPerBlock, end = std::min(texts.size(), begin + kTextsPerBlock);
   Batch order(static_cast<std::size_t>(end - begin));
@@ -58,8 +58,8 @@ class Calibration {
         end_(blocks_ * options.part / options.parts),
         sites_(find_sites(model.graph)) {
     if (begin_ == end_) {
-      fail("part {} of {} is empty: {} texts make {} blocks of {}", options.part, options.parts, texts.size(), blocks_,
-           kTextsPerBlock);
+      fail("part {} of {} is empty: {} texts make {} blocks of {}", options.part, options.parts, texts.size(),
+           blocks_, kTextsPerBlock);
     }
     if (sites_.list.empty()) fail("this model has no linear layers to calibrate");
     info_.tool = tool_version();
@@ -100,7 +100,8 @@ class Calibration {
         products = TriangleSums(products.width());
       }
     }
-    for (std::size_t site = 0; site < sites_.list.size(); ++site) writer.channels(site, collector.statistics()[site]);
+    for (std::size_t site = 0; site < sites_.list.size(); ++site)
+      writer.channels(site, collector.statistics()[site]);
     writer.finish(info_);
   }
 
@@ -112,7 +113,8 @@ class Calibration {
     if (!options_.collect.hessians) return waves;
     std::int64_t used = 0;
     for (std::size_t site = 0; site < sites_.list.size(); ++site) {
-      const std::int64_t bytes = triangle_size(sites_.list[site].width) * 2 * std::int64_t{sizeof(std::int64_t)};
+      const std::int64_t bytes =
+          triangle_size(sites_.list[site].width) * 2 * std::int64_t{sizeof(std::int64_t)};
       if (bytes > options_.stats_memory) {
         fail("{}: its Hessian takes {}, more than --stats-memory {}", sites_.list[site].weights.front(),
              format_bytes(bytes), format_bytes(options_.stats_memory));

@@ -4,7 +4,8 @@
 
 namespace bantam {
 
-void fold_channels(const Recipe& recipe, const ModelGraph& model, Measurements& measured, Progress& progress) {
+void fold_channels(const Recipe& recipe, const ModelGraph& model, Measurements& measured,
+                   Progress& progress) {
   for (const Variant& variant : recipe.variants) {
     if (!folds(variant) || measured.statistics == nullptr) continue;
     measured.foldings[variant.dtype] = with_context(name(variant.dtype), [&] {

@@ -14,14 +14,16 @@
 namespace bantam {
 namespace {
 
-// What the variants want to know: what they cannot do without, and what makes them better where it is at hand.
+// What the variants want to know: what they cannot do without, and what makes them better where it is at
+// hand.
 Collected wanted(const Recipe& recipe) {
   Collected collected;
   for (const Variant& variant : recipe.variants) {
     collected.ranges |= variant.static_int8 && !variant.smooth;
     collected.moments |= variant.smooth.has_value();
     const Method method = variant.method.value_or(default_method(true));
-    const MethodNeeds needs = has_four_bits(variant.dtype) || variant.method ? info(method).needs : MethodNeeds::kNothing;
+    const MethodNeeds needs =
+        has_four_bits(variant.dtype) || variant.method ? info(method).needs : MethodNeeds::kNothing;
     collected.moments |= needs != MethodNeeds::kNothing;
     collected.hessians |= needs == MethodNeeds::kHessian;
   }
@@ -31,12 +33,14 @@ Collected wanted(const Recipe& recipe) {
 // Calibrates into a file that nobody else sees and that is gone when it is closed.
 StatisticsFile calibrate_here(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
                               const Collected& collect, Progress& progress) {
-  const CalibrationTexts texts = load_calibration_texts(checkpoint, model, *recipe.calibrate, recipe.threads, progress);
+  const CalibrationTexts texts =
+      load_calibration_texts(checkpoint, model, *recipe.calibrate, recipe.threads, progress);
   CalibrateOptions options;
   options.collect = collect;
   options.threads = recipe.threads;
   options.stats_memory = recipe.stats_memory;
-  const StagedFile file(std::filesystem::temp_directory_path() / fmt::format("bantam-{}.stats", ::getpid()), true);
+  const StagedFile file(std::filesystem::temp_directory_path() / fmt::format("bantam-{}.stats", ::getpid()),
+                        true);
   with_context(checkpoint.directory.string(),
                [&] { calibrate(model, checkpoint.config, texts, options, file.file(), progress); });
   return StatisticsFile::open(file.file().path());
@@ -83,22 +87,25 @@ ActivationRanges made_up_ranges(const ModelGraph& model) {
 
 }  // namespace
 
-void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
-                         Measurements& measured, Progress& progress) {
+void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
+                         bool run, Measurements& measured, Progress& progress) {
   const Collected collect = wanted(recipe);
   const bool given = !recipe.stats.empty() || recipe.calibrate;
   if (collect.ranges && !given) {
-    fail_usage("static INT8 needs to see activations: give texts (--calibrate FILE) or statistics (--stats FILE)");
+    fail_usage(
+        "static INT8 needs to see activations: give texts (--calibrate FILE) or statistics (--stats FILE)");
   }
   for (const Variant& variant : recipe.variants) {
     if (!variant.smooth) continue;
     with_context(checkpoint.directory.string(), [&] { require_smoothable(model.graph, variant); });
     if (!given) {
-      fail_usage("{}: smooth needs statistics of the model's activations (--stats or --calibrate)", name(variant.dtype));
+      fail_usage("{}: smooth needs statistics of the model's activations (--stats or --calibrate)",
+                 name(variant.dtype));
     }
     if (variant.static_int8 && !recipe.calibrate) {
-      fail_usage("{}: smooth and static together need texts (--calibrate FILE), since ranges are those of the smoothed model",
-                 name(variant.dtype));
+      fail_usage(
+          "{}: smooth and static together need texts (--calibrate FILE), since ranges are those of the smoothed model",
+          name(variant.dtype));
     }
   }
   if (!given || (!collect.ranges && !collect.moments && !collect.hessians)) return;
@@ -110,7 +117,8 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
     file = calibrate_here(recipe, checkpoint, model, collect, progress);
   }
   for (const Variant& variant : recipe.variants) {
-    if (!variant.static_int8 || variant.smooth || measured.ranges.contains(variant.static_int8->ranges)) continue;
+    if (!variant.static_int8 || variant.smooth || measured.ranges.contains(variant.static_int8->ranges))
+      continue;
     const RangePicker& picker = find_range_picker(variant.static_int8->ranges);
     measured.ranges[variant.static_int8->ranges] =
         file ? pick_ranges(*file, picker, recipe.threads) : made_up_ranges(model);
@@ -119,18 +127,21 @@ void measure_activations(const Recipe& recipe, const Checkpoint& checkpoint, con
     measured.statistics = std::make_shared<MadeUpStatistics>(model.graph);
   }
   // A file of ranges alone is no reason to fail for variants that can do without more.
-  const bool asked = std::ranges::any_of(recipe.variants, [](const Variant& variant) { return variant.method.has_value() || variant.smooth.has_value(); });
+  const bool asked = std::ranges::any_of(recipe.variants, [](const Variant& variant) {
+    return variant.method.has_value() || variant.smooth.has_value();
+  });
   if (file && (collect.moments || collect.hessians) && (asked || file->info().collected.moments)) {
     measured.statistics = measured_statistics(std::move(*file));
   }
 }
 
-StatisticsPtr measure_inputs(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, Progress& progress) {
+StatisticsPtr measure_inputs(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
+                             Progress& progress) {
   return measured_statistics(calibrate_here(recipe, checkpoint, model, {.moments = true}, progress));
 }
 
-void measure_smoothed_ranges(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, bool run,
-                             Measurements& measured, Progress& progress) {
+void measure_smoothed_ranges(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
+                             bool run, Measurements& measured, Progress& progress) {
   for (const Variant& variant : recipe.variants) {
     if (!variant.static_int8 || !variant.smooth) continue;
     ActivationRanges& ranges = measured.smoothed_ranges[variant.dtype];

@@ -66,15 +66,17 @@ class MeasuredStatistics final : public Statistics {
 
 }  // namespace
 
-StatisticsFile open_statistics(const std::filesystem::path& path, const ModelGraph& model, const Config& config) {
+StatisticsFile open_statistics(const std::filesystem::path& path, const ModelGraph& model,
+                               const Config& config) {
   StatisticsFile file = StatisticsFile::open(path);
   const StatisticsInfo& info = file.info();
   if (info.task != name(model.task)) {
     fail("{}: was made for the task {}, not for {}", path.string(), info.task, name(model.task));
   }
   if (info.fingerprint != model_fingerprint(model, config)) {
-    fail("{}: was made for another checkpoint than {}, or with another choice of --no-canonical; run bantam calibrate again",
-         path.string(), config.path().parent_path().string());
+    fail(
+        "{}: was made for another checkpoint than {}, or with another choice of --no-canonical; run bantam calibrate again",
+        path.string(), config.path().parent_path().string());
   }
   return file;
 }
@@ -99,7 +101,8 @@ ActivationRanges pick_ranges(const StatisticsFile& file, const RangePicker& pick
   ActivationRanges ranges;
   for (std::size_t site = 0; site < sites.size(); ++site) {
     if (file.rows(site) == 0) continue;
-    for (const std::string& weight : sites[site].weights) ranges[weight] = {chosen[site].low, chosen[site].high};
+    for (const std::string& weight : sites[site].weights)
+      ranges[weight] = {chosen[site].low, chosen[site].high};
   }
   return ranges;
 }

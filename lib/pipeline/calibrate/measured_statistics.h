@@ -13,10 +13,11 @@
 namespace bantam {
 
 // Opens a file of statistics for a model. Error naming the file when it was made for another one.
-StatisticsFile open_statistics(const std::filesystem::path& path, const ModelGraph& model, const Config& config);
+StatisticsFile open_statistics(const std::filesystem::path& path, const ModelGraph& model,
+                               const Config& config);
 
-// What quantization methods may know. Moments are read here, Hessians whenever they are asked for. Sites that saw no
-// row give nothing. Error when the file holds no moments.
+// What quantization methods may know. Moments are read here, Hessians whenever they are asked for. Sites that
+// saw no row give nothing. Error when the file holds no moments.
 StatisticsPtr measured_statistics(StatisticsFile file);
 
 // The range of every linear's input, as `picker` chooses it. Error when the file holds no histograms.

@@ -21,8 +21,8 @@ constexpr int kFewBits = 4, kManyBits = 8;
 
 class BudgetSearch {
  public:
-  BudgetSearch(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, const Measurements& measured,
-      Variant& variant, Progress& progress)
+  BudgetSearch(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
+               const Measurements& measured, Variant& variant, Progress& progress)
       : recipe_(recipe),
         budget_(*recipe.budget),
         model_(model),
@@ -42,8 +42,10 @@ class BudgetSearch {
     if (weights_.empty()) fail("{}: no weight could have four bits or eight", name(variant.dtype));
     if (!budget_.data) return;
     // A limit is held on all examples, as a gate will judge it.
-    const OutputLossOptions options{*budget_.data, kTokens, budget_.min_retention.has_value(), budget_.max_kl.has_value()};
-    loss_ = std::make_unique<OutputLoss>(recipe, checkpoint, model, Calibrated{measured.statistics, factors_}, options);
+    const OutputLossOptions options{*budget_.data, kTokens, budget_.min_retention.has_value(),
+                                    budget_.max_kl.has_value()};
+    loss_ = std::make_unique<OutputLoss>(recipe, checkpoint, model, Calibrated{measured.statistics, factors_},
+                                         options);
   }
 
   FittedBudget run() {
@@ -69,13 +71,15 @@ class BudgetSearch {
   }
   Variant with_bits(const std::vector<std::size_t>& weights, int bits) const {
     std::vector<Rule> rules;
-    for (const std::size_t w : weights) rules.push_back({.role = {}, .match = model_.graph.weights[w].name, .bits = bits});
+    for (const std::size_t w : weights)
+      rules.push_back({.role = {}, .match = model_.graph.weights[w].name, .bits = bits});
     return with_rules(std::move(rules));
   }
   Variant at(const FrontierPoint& point) const {
     std::vector<Rule> rules;
     for (std::size_t i = 0; i < weights_.size(); ++i) {
-      rules.push_back({.role = {}, .match = weight(i).name, .bits = point.chosen[i] == 0 ? kFewBits : kManyBits});
+      rules.push_back(
+          {.role = {}, .match = weight(i).name, .bits = point.chosen[i] == 0 ? kFewBits : kManyBits});
     }
     return with_rules(std::move(rules));
   }
@@ -96,7 +100,8 @@ class BudgetSearch {
 
   // Noise and bytes of every weight in four and in eight bits; then what the noise does, role by role.
   void measure_costs() {
-    const PlannedVariant few = plan(with_bits(weights_, kFewBits)), many = plan(with_bits(weights_, kManyBits));
+    const PlannedVariant few = plan(with_bits(weights_, kFewBits)),
+                         many = plan(with_bits(weights_, kManyBits));
     options_.resize(weights_.size());
     progress_.begin("weigh bits", std::ssize(weights_), ProgressUnit::kItems);
     parallel_for(std::ssize(weights_), recipe_.threads, [&](std::int64_t item, int) {
@@ -108,7 +113,8 @@ class BudgetSearch {
         std::int64_t bytes = 0;
         for (const PartPlace& place : planned->layout.places[weights_[i]]) bytes += place.bytes;
         options_[i].push_back({bytes, with_context(encoded.name, [&] {
-                                 return weight_noise(encoded, input ? input->second_moments() : std::span<const float>());
+                                 return weight_noise(
+                                     encoded, input ? input->second_moments() : std::span<const float>());
                                })});
       }
       progress_.advance(1);
@@ -142,8 +148,9 @@ class BudgetSearch {
       target -= over;
     }
     const std::int64_t nearest = bytes_of(frontier_.front());
-    fail("{}: nothing fits {} bytes: the nearest takes {} ({}), all weights in four bits; --block-size {} takes less",
-         name(variant_.dtype), limit, nearest, format_bytes(nearest), variant_.block_size < 128 ? 128 : 256);
+    fail(
+        "{}: nothing fits {} bytes: the nearest takes {} ({}), all weights in four bits; --block-size {} takes less",
+        name(variant_.dtype), limit, nearest, format_bytes(nearest), variant_.block_size < 128 ? 128 : 256);
   }
 
   // What of the limits a choice misses, and by what; empty: it holds them.
@@ -152,7 +159,8 @@ class BudgetSearch {
     if (budget_.max_kl) {
       const double kl = loss_->divergence(variant);
       tried_.push_back({payload_bytes(plan(variant)), point.cost, kl});
-      if (!(kl <= *budget_.max_kl)) return fmt::format("--max-kl {:g}: the nearest is {:.4g}", *budget_.max_kl, kl);
+      if (!(kl <= *budget_.max_kl))
+        return fmt::format("--max-kl {:g}: the nearest is {:.4g}", *budget_.max_kl, kl);
     }
     if (budget_.min_retention) {
       const double retention = loss_->retention(variant);
@@ -164,12 +172,13 @@ class BudgetSearch {
   }
   bool holds(const FrontierPoint& point) { return missed(point).empty(); }
 
-  // The smallest choice that, measured, holds the limits, as far as losses fall with bytes: bisection over the frontier,
-  // beginning with what the costs promise, then between its points.
+  // The smallest choice that, measured, holds the limits, as far as losses fall with bytes: bisection over
+  // the frontier, beginning with what the costs promise, then between its points.
   FrontierPoint within_loss() {
     progress_.begin("measure choices", 0, ProgressUnit::kItems);
     if (const std::string least = missed(frontier_.back()); !least.empty()) {
-      fail("{}: nothing holds {}, all weights in eight bits ({})", name(variant_.dtype), least, format_bytes(about(frontier_.back())));
+      fail("{}: nothing holds {}, all weights in eight bits ({})", name(variant_.dtype), least,
+           format_bytes(about(frontier_.back())));
     }
     if (holds(frontier_.front())) return frontier_.front();
     std::size_t bad = 0, good = frontier_.size() - 1, next = good / 2;
@@ -208,7 +217,8 @@ class BudgetSearch {
 
   BudgetFrontier seen(const FrontierPoint& chosen) const {
     constexpr std::size_t kPoints = 64;  // that are told of
-    BudgetFrontier frontier{std::string(name(variant_.dtype)), unit(), {}, tried_, {bytes_of(chosen), chosen.cost, {}}};
+    BudgetFrontier frontier{
+        std::string(name(variant_.dtype)), unit(), {}, tried_, {bytes_of(chosen), chosen.cost, {}}};
     if (loss_) frontier.chosen.measured = measured_loss(frontier.chosen, chosen);
     for (const std::size_t i : evenly_spaced(frontier_.size(), kPoints)) {
       frontier.points.push_back({bytes_of(frontier_[i]), frontier_[i].cost, {}});
@@ -219,8 +229,9 @@ class BudgetSearch {
 
   std::string summary(const FrontierPoint& point, const BudgetFrontier::Point& chosen) const {
     const auto many = std::ranges::count_if(point.chosen, [](std::size_t option) { return option != 0; });
-    std::string text = fmt::format("{}: {} of {} weights in eight bits, {} bytes, expected {} {:.4g}", name(variant_.dtype), many,
-                                   weights_.size(), chosen.bytes, unit(), chosen.expected);
+    std::string text =
+        fmt::format("{}: {} of {} weights in eight bits, {} bytes, expected {} {:.4g}", name(variant_.dtype),
+                    many, weights_.size(), chosen.bytes, unit(), chosen.expected);
     if (chosen.measured) text += fmt::format(", measured {:.4g}", *chosen.measured);
     return text;
   }
@@ -243,7 +254,7 @@ class BudgetSearch {
   Progress& progress_;
   FactorCachePtr factors_;
   std::unique_ptr<OutputLoss> loss_;
-  std::vector<std::size_t> weights_;  // indices of the adjustable ones
+  std::vector<std::size_t> weights_;                 // indices of the adjustable ones
   std::vector<std::vector<StorageOption>> options_;  // of each of them: four bits, eight bits
   std::vector<FrontierPoint> frontier_;
   std::int64_t base_bytes_ = 0;
@@ -252,8 +263,8 @@ class BudgetSearch {
 
 }  // namespace
 
-FittedBudget fit_budget(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model, const Measurements& measured,
-                        Variant& variant, Progress& progress) {
+FittedBudget fit_budget(const Recipe& recipe, const Checkpoint& checkpoint, const ModelGraph& model,
+                        const Measurements& measured, Variant& variant, Progress& progress) {
   BANTAM_ASSERT(recipe.budget);
   return BudgetSearch(recipe, checkpoint, model, measured, variant, progress).run();
 }

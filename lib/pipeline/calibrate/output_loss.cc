@@ -15,15 +15,16 @@
 namespace bantam {
 namespace {
 
-constexpr std::size_t kKept = 64;       // examples whose outputs are compared
+constexpr std::size_t kKept = 64;                // examples whose outputs are compared
 constexpr std::int64_t kAllBytes = 256'000'000;  // of outputs, where all are asked for
-constexpr std::size_t kCompared = 300;  // the same where there is nothing to score by
+constexpr std::size_t kCompared = 300;           // the same where there is nothing to score by
 
 // The checkpoint's tokenizer where evaluation looks for it: in a folder.
 class TokenizerFolder {
  public:
   explicit TokenizerFolder(const Checkpoint& checkpoint)
-      : staged_(std::filesystem::temp_directory_path() / fmt::format("bantam-{}.tokenizer", ::getpid()), true) {
+      : staged_(std::filesystem::temp_directory_path() / fmt::format("bantam-{}.tokenizer", ::getpid()),
+                true) {
     std::vector<std::string> notes;
     for (const SmallFile& file : collect_small_files(checkpoint, notes)) {
       if (file.name.find('/') != std::string::npos) continue;
@@ -72,8 +73,8 @@ struct OutputLoss::State {
     return Session(quantize(model.graph, variant, nothing, calibrated).graph, options);
   }
 
-  // Runs the first `kept` examples, or all of them where there is something to score. More are run and kept while all that
-  // is kept takes less than `bytes`.
+  // Runs the first `kept` examples, or all of them where there is something to score. More are run and kept
+  // while all that is kept takes less than `bytes`.
   Measured measure(const Session& session, std::size_t kept, bool score, std::int64_t bytes = 0) const {
     Measured measured;
     const bool scored = score && !task->metric().empty();
@@ -90,7 +91,8 @@ struct OutputLoss::State {
       }
       Rows rows = task->rows(encodings, outputs);
       if (scored) answers->add(i, encodings, outputs, rows);
-      for (const std::vector<float>& row : rows) held += std::ssize(row) * static_cast<std::int64_t>(sizeof(float));
+      for (const std::vector<float>& row : rows)
+        held += std::ssize(row) * static_cast<std::int64_t>(sizeof(float));
       full |= held > bytes;
       if (i < kept || !full) measured.rows.push_back(std::move(rows));
     }
@@ -136,21 +138,31 @@ double OutputLoss::divergence(const Variant& variant, std::size_t examples) cons
   return state_->divergence(state_->measure(state_->open(variant), count, false));
 }
 
-bool OutputLoss::is_kl() const { return state_->task->distribution(); }
+bool OutputLoss::is_kl() const {
+  return state_->task->distribution();
+}
 
-std::size_t OutputLoss::quick() const { return state_->quick; }
+std::size_t OutputLoss::quick() const {
+  return state_->quick;
+}
 
-double OutputLoss::divergence(const Variant& variant) const { return divergence(variant, state_->reference.rows.size()); }
+double OutputLoss::divergence(const Variant& variant) const {
+  return divergence(variant, state_->reference.rows.size());
+}
 
 double OutputLoss::of(const Variant& variant) const {
   if (state_->task->metric().empty()) return divergence(variant);
-  const double score = state_->measure(state_->open(variant), 0, true).score, reference = state_->reference.score;
+  const double score = state_->measure(state_->open(variant), 0, true).score,
+               reference = state_->reference.score;
   return state_->task->lower_is_better() ? score / reference - 1 : reference - score;
 }
 
 double OutputLoss::retention(const Variant& variant) const {
-  if (state_->task->metric().empty()) fail("bits for --min-retention are chosen by labelled examples; --max-kl needs no labels, and --fixed-bits only judges");
-  const double score = state_->measure(state_->open(variant), 0, true).score, reference = state_->reference.score;
+  if (state_->task->metric().empty())
+    fail(
+        "bits for --min-retention are chosen by labelled examples; --max-kl needs no labels, and --fixed-bits only judges");
+  const double score = state_->measure(state_->open(variant), 0, true).score,
+               reference = state_->reference.score;
   return state_->task->lower_is_better() ? reference / score : score / reference;
 }
 

@@ -44,7 +44,8 @@ class Writer {
     }
     std::vector<std::pair<std::string, Tensor>> caches;
     for (const IoSpec& input : session_.inputs()) {
-      if (input.name.starts_with("past_key_values.")) caches.emplace_back(input.name, empty_cache(input, std::ssize(texts)));
+      if (input.name.starts_with("past_key_values."))
+        caches.emplace_back(input.name, empty_cache(input, std::ssize(texts)));
     }
     for (std::int64_t position = 0; position + 1 < length; ++position) {
       check_cancelled();
@@ -73,7 +74,8 @@ class Writer {
       if (input.name == "input_ids") {
         inputs.emplace(input.name, Tensor::of<std::int64_t>({batch, 1}, last));
       } else if (input.name == "attention_mask") {
-        inputs.emplace(input.name, Tensor::of<std::int64_t>({batch, position + 1}, all(batch * (position + 1), 1)));
+        inputs.emplace(input.name,
+                       Tensor::of<std::int64_t>({batch, position + 1}, all(batch * (position + 1), 1)));
       } else if (input.name == "position_ids") {
         inputs.emplace(input.name, Tensor::of<std::int64_t>({batch, 1}, all(batch, position)));
       } else if (input.name == "num_logits_to_keep") {
@@ -90,8 +92,8 @@ class Writer {
 
 }  // namespace
 
-CalibrationTexts own_texts(const ModelGraph& model, const Config& config, std::int64_t windows, std::int64_t length,
-                           std::uint64_t seed, int threads, Progress& progress) {
+CalibrationTexts own_texts(const ModelGraph& model, const Config& config, std::int64_t windows,
+                           std::int64_t length, std::uint64_t seed, int threads, Progress& progress) {
   if (model.task != Task::kTextGeneration) {
     fail("only a decoder can write its own calibration text; name a file of texts for {}", name(model.task));
   }
@@ -112,7 +114,8 @@ CalibrationTexts own_texts(const ModelGraph& model, const Config& config, std::i
   Random seeds(seed);
   for (std::int64_t first = 0; first < windows; first += kSideBySide) {
     std::vector<std::uint64_t> batch;
-    for (std::int64_t i = first; i < std::min(windows, first + kSideBySide); ++i) batch.push_back(seeds.next());
+    for (std::int64_t i = first; i < std::min(windows, first + kSideBySide); ++i)
+      batch.push_back(seeds.next());
     for (std::vector<std::int64_t>& ids : writer.write(batch, length)) {
       Encoding encoding;
       encoding.type_ids.assign(ids.size(), 0);

@@ -45,7 +45,8 @@ std::int64_t vocabulary_of(const Graph& graph) {
 
 class Reader {
  public:
-  Reader(const Checkpoint& checkpoint, const ModelGraph& model, const CalibrationDataOptions& options, int threads)
+  Reader(const Checkpoint& checkpoint, const ModelGraph& model, const CalibrationDataOptions& options,
+         int threads)
       : tokenizer_(checkpoint_tokenizer(checkpoint)),
         model_(model),
         options_(options),
@@ -132,8 +133,8 @@ class Reader {
     for (const std::int64_t id : encoding.ids) {
       if (id >= 0 && id < vocabulary_) continue;
       const std::string where = texts_.place(texts_.size() - 1);
-      fail("{}: gives token {}, but the model's vocabulary has {}: is the tokenizer this checkpoint's?", where, id,
-           vocabulary_);
+      fail("{}: gives token {}, but the model's vocabulary has {}: is the tokenizer this checkpoint's?",
+           where, id, vocabulary_);
     }
   }
 
@@ -218,10 +219,12 @@ Tokenizer checkpoint_tokenizer(const Checkpoint& checkpoint) {
 }
 
 CalibrationTexts load_calibration_texts(const Checkpoint& checkpoint, const ModelGraph& model,
-                                        const CalibrationDataOptions& options, int threads, Progress& progress) {
+                                        const CalibrationDataOptions& options, int threads,
+                                        Progress& progress) {
   if (options.file == kSelf) {
-    const std::int64_t length = std::min(options.max_length > 0 ? options.max_length : kOwnLength,
-                                         checkpoint.config.integer_or("max_position_embeddings", kOwnLength, 1));
+    const std::int64_t length =
+        std::min(options.max_length > 0 ? options.max_length : kOwnLength,
+                 checkpoint.config.integer_or("max_position_embeddings", kOwnLength, 1));
     const std::int64_t windows = options.dataset.limit > 0 ? options.dataset.limit : kOwnWindows;
     return own_texts(model, checkpoint.config, windows, length, options.dataset.seed, threads, progress);
   }

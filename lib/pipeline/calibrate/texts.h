@@ -15,7 +15,8 @@
 
 namespace bantam {
 
-// The sequences that a float model is calibrated with, as token ids: four bytes a token and nothing of the texts.
+// The sequences that a float model is calibrated with, as token ids: four bytes a token and nothing of the
+// texts.
 class CalibrationTexts {
  public:
   std::int64_t size() const { return std::ssize(ends_); }
@@ -47,19 +48,21 @@ class CalibrationTexts {
 };
 
 struct CalibrationDataOptions {
-  std::filesystem::path file;  // kSelf: what a decoder writes itself (self_text.h), dataset.limit windows of max_length tokens
+  std::filesystem::path
+      file;  // kSelf: what a decoder writes itself (self_text.h), dataset.limit windows of max_length tokens
   DatasetOptions dataset;
   std::int64_t max_length = 0;  // tokens; 0: what model and tokenizer take, at most 512
 };
 
-// Reads the data and encodes them with the checkpoint's tokenizer as the task reads them: single texts and pairs, both
-// sentences of similarity pairs, questions with their contexts in spans, words; for decoders, documents cut into
-// windows of max_length tokens. Labels are not needed. Errors name file and line: what load_dataset() refuses, ids
-// that the model has no embedding for, fewer than kFewestTokens tokens in all.
+// Reads the data and encodes them with the checkpoint's tokenizer as the task reads them: single texts and
+// pairs, both sentences of similarity pairs, questions with their contexts in spans, words; for decoders,
+// documents cut into windows of max_length tokens. Labels are not needed. Errors name file and line: what
+// load_dataset() refuses, ids that the model has no embedding for, fewer than kFewestTokens tokens in all.
 inline constexpr std::int64_t kFewestTokens = 64;
 inline constexpr std::string_view kSelf = "self";
 CalibrationTexts load_calibration_texts(const Checkpoint& checkpoint, const ModelGraph& model,
-                                        const CalibrationDataOptions& options, int threads, Progress& progress);
+                                        const CalibrationDataOptions& options, int threads,
+                                        Progress& progress);
 
 // The tokenizer of a checkpoint, made from vocabulary files where it has no tokenizer.json.
 Tokenizer checkpoint_tokenizer(const Checkpoint& checkpoint);

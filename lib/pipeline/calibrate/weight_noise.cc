@@ -23,7 +23,8 @@ double weight_noise(const Weight& weight, std::span<const float> moments) {
     std::vector<float> values(static_cast<std::size_t>(count * width)), decoded(values.size());
     read_as_float(*weight.source, {first, first + count}, raw, values);
     std::vector<std::vector<std::byte>> parts;
-    for (const PartSpec& part : specs) parts.emplace_back(static_cast<std::size_t>(part.bytes() / rows * count));
+    for (const PartSpec& part : specs)
+      parts.emplace_back(static_cast<std::size_t>(part.bytes() / rows * count));
     weight.codec->encode(values, width, std::vector<std::span<std::byte>>(parts.begin(), parts.end()));
     weight.codec->decode(std::vector<std::span<const std::byte>>(parts.begin(), parts.end()), width, decoded);
     for (std::size_t i = 0; i < values.size(); ++i) {

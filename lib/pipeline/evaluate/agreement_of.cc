@@ -35,6 +35,8 @@ Agreement agreement_of(const AgreementCollector& collected) {
   return agreement;
 }
 
-Estimate to_estimate(const Interval& interval) { return {interval.value, interval.low, interval.high}; }
+Estimate to_estimate(const Interval& interval) {
+  return {interval.value, interval.low, interval.high};
+}
 
 }  // namespace bantam

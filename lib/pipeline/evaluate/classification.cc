@@ -63,7 +63,8 @@ class Classes final : public TextClassification {
   class Chosen final : public Answers {
    public:
     explicit Chosen(const Classes& task) : task_(task), chosen_(task.data_.examples.size()) {}
-    void add(std::size_t index, std::span<const Encoding>, std::span<const Tensors>, const Rows& rows) override {
+    void add(std::size_t index, std::span<const Encoding>, std::span<const Tensors>,
+             const Rows& rows) override {
       chosen_[index] = arg_max(rows.front());
     }
     Scored scored() const override { return {task_.score(chosen_), std::ssize(chosen_)}; }
@@ -97,7 +98,8 @@ class SingleLogit final : public TextClassification {
   std::string metric() const override { return scores_.metric(); }
   bool distribution() const override { return false; }
   std::unique_ptr<Answers> answers() const override {
-    return std::make_unique<ValueAnswers>(scores_, [](const Rows& rows) -> double { return rows.front().front(); });
+    return std::make_unique<ValueAnswers>(scores_,
+                                          [](const Rows& rows) -> double { return rows.front().front(); });
   }
 
  private:

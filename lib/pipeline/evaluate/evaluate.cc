@@ -81,15 +81,18 @@ class Evaluation {
                                [](const InspectedVariant& v) { return v.dtype == "fp32"; });
   }
 
-  // `form`: scaled as the variants of that form are, so that what its layers give can be compared with theirs.
-  Session open_reference(const SessionOptions& session_options, std::optional<CanonicalForm> form = {}) const {
+  // `form`: scaled as the variants of that form are, so that what its layers give can be compared with
+  // theirs.
+  Session open_reference(const SessionOptions& session_options,
+                         std::optional<CanonicalForm> form = {}) const {
     if (!options_.reference.empty()) {
       Checkpoint checkpoint = open_checkpoint(options_.reference);
       if (!options_.reference_adapter.empty()) merge_adapter(checkpoint, options_.reference_adapter);
       return with_context(checkpoint.directory.string(), [&] {
         const Graph graph = build_model(checkpoint, type_).graph;
         if (!form || !bundle_.contents.canonical) return Session(graph, session_options);
-        return Session(canonical_sources(graph, threads(), silent_progress()).apply(graph, *form), session_options);
+        return Session(canonical_sources(graph, threads(), silent_progress()).apply(graph, *form),
+                       session_options);
       });
     }
     if (!has_fp32()) {
@@ -104,8 +107,13 @@ class Evaluation {
 
   void open() {
     for (const InspectedVariant* variant : variants_) {
-      candidates_.push_back({variant, bundle_.open(*variant, session_options_),
-                             AgreementCollector(task_->distribution()), {}, task_->answers(), {}, {}});
+      candidates_.push_back({variant,
+                             bundle_.open(*variant, session_options_),
+                             AgreementCollector(task_->distribution()),
+                             {},
+                             task_->answers(),
+                             {},
+                             {}});
     }
     if (runs_reference()) reference_.emplace(open_reference(session_options_));
     reference_answers_ = task_->answers();
@@ -215,8 +223,8 @@ class Evaluation {
     return "the checkpoint's float32 graph, run natively";
   }
 
-  // Against the float graph, else the bundle's own fp32; 0 where neither ran. The median over the examples, since
-  // another process may take the processor away during some of them.
+  // Against the float graph, else the bundle's own fp32; 0 where neither ran. The median over the examples,
+  // since another process may take the processor away during some of them.
   double speed(const Candidate& candidate) const {
     const std::vector<double>* base = reference_ ? &reference_seconds_ : nullptr;
     for (const Candidate& other : candidates_) {
@@ -264,9 +272,9 @@ class Evaluation {
         variant.score = to_estimate(bootstrap(scored.samples, scored.score, bootstrap_options));
         if (report.reference_score->value > 0) {
           const bool lower = task_->lower_is_better();
-          variant.retention = to_estimate(paired_retention(scored.samples, lower ? reference.score : scored.score,
-                                                           lower ? scored.score : reference.score,
-                                                           bootstrap_options));
+          variant.retention =
+              to_estimate(paired_retention(scored.samples, lower ? reference.score : scored.score,
+                                           lower ? scored.score : reference.score, bootstrap_options));
         }
       }
       report.variants.push_back(std::move(variant));

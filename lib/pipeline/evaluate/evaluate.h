@@ -14,7 +14,8 @@
 namespace bantam {
 
 struct EvaluateOptions {
-  // The checkpoint that the bundle was made of: folder or hub id. Empty: the bundle's own fp32 variant stands in.
+  // The checkpoint that the bundle was made of: folder or hub id. Empty: the bundle's own fp32 variant stands
+  // in.
   std::string reference;
   std::string reference_adapter;  // the adapter that was merged into it; empty: none
   // Outputs made elsewhere, in place of running the reference (see ReferenceOutputs).
@@ -27,9 +28,9 @@ struct EvaluateOptions {
   int resamples = 1000;            // of the bootstrap
 };
 
-// Runs the float reference and every variant of the shipped bundle natively over a data set, one sequence at a
-// time (what a browser does, and dynamic INT8 depends on what shares its batch), and reports score, retention,
-// agreement, error per layer and speed. Tokens come from the bundle's own tokenizer.
+// Runs the float reference and every variant of the shipped bundle natively over a data set, one sequence at
+// a time (what a browser does, and dynamic INT8 depends on what shares its batch), and reports score,
+// retention, agreement, error per layer and speed. Tokens come from the bundle's own tokenizer.
 Report evaluate(const BundleModel& bundle, const EvaluateOptions& options, Progress& progress);
 
 }  // namespace bantam

@@ -68,10 +68,10 @@ class EvaluationTask {
 struct EvaluationTaskOptions {
   std::filesystem::path data;
   DatasetOptions dataset;
-  std::string metric;         // empty: the task's usual one
+  std::string metric;  // empty: the task's usual one
   LabelRenames renames;
-  std::int64_t max_length = 0;  // tokens; 0: what model and tokenizer take, at most 512
-  std::int64_t stride = 0;      // of windows over long text; 0: they do not overlap
+  std::int64_t max_length = 0;      // tokens; 0: what model and tokenizer take, at most 512
+  std::int64_t stride = 0;          // of windows over long text; 0: they do not overlap
   std::int64_t max_new_tokens = 0;  // to generate for an answer; 0: 128
   bool chat = false;                // prompts are put through the bundle's chat template
   std::uint64_t seed = 0;

@@ -42,8 +42,9 @@ class FeatureExtraction final : public EvaluationTask {
   }
 
   std::unique_ptr<Answers> answers() const override {
-    return std::make_unique<ValueAnswers>(
-        scores_, [](const Rows& vectors) { return vectors.size() == 2 ? cosine(vectors[0], vectors[1]) : 0; });
+    return std::make_unique<ValueAnswers>(scores_, [](const Rows& vectors) {
+      return vectors.size() == 2 ? cosine(vectors[0], vectors[1]) : 0;
+    });
   }
 
   std::vector<std::string> notes() const override {

@@ -50,14 +50,16 @@ class FillMask final : public EvaluationTask {
   std::unique_ptr<Answers> answers() const override { return std::make_unique<Hits>(*this); }
 
   std::vector<std::string> notes() const override {
-    return {"Accuracy: one token of every text, drawn by the seed, is hidden, and the model's first choice is compared with it."};
+    return {
+        "Accuracy: one token of every text, drawn by the seed, is hidden, and the model's first choice is compared with it."};
   }
 
  private:
   class Hits final : public Answers {
    public:
     explicit Hits(const FillMask& task) : task_(task), hits_(task.data_.examples.size()) {}
-    void add(std::size_t index, std::span<const Encoding>, std::span<const Tensors>, const Rows& rows) override {
+    void add(std::size_t index, std::span<const Encoding>, std::span<const Tensors>,
+             const Rows& rows) override {
       hits_[index] = arg_max(rows.front()) == task_.hidden_[index].wanted ? 1 : 0;
     }
     Scored scored() const override { return {mean_score(hits_), std::ssize(hits_)}; }
@@ -81,9 +83,10 @@ class FillMask final : public EvaluationTask {
     }
     if (candidates.empty()) return false;
     const auto given = std::ranges::find(encoding.ids, mask_);
-    const std::size_t at = given != encoding.ids.end()
-                               ? static_cast<std::size_t>(given - encoding.ids.begin())
-                               : candidates[static_cast<std::size_t>(Random(seed).below(std::ssize(candidates)))];
+    const std::size_t at =
+        given != encoding.ids.end()
+            ? static_cast<std::size_t>(given - encoding.ids.begin())
+            : candidates[static_cast<std::size_t>(Random(seed).below(std::ssize(candidates)))];
     const std::int64_t wanted = std::exchange(encoding.ids[at], mask_);
     hidden_.push_back({std::move(encoding), wanted});
     return true;

@@ -1,5 +1,5 @@
-// Decoders that answer prompts, against texts that are wanted: ROUGE and BLEU of greedy answers. Agreement is measured on
-// the wanted text, token by token, so that it does not depend on where two answers part.
+// Decoders that answer prompts, against texts that are wanted: ROUGE and BLEU of greedy answers. Agreement is
+// measured on the wanted text, token by token, so that it does not depend on where two answers part.
 #include <array>
 #include <optional>
 #include <utility>
@@ -17,8 +17,8 @@
 namespace bantam {
 namespace {
 
-constexpr std::array<std::string_view, 8> kMetrics = {"perplexity", "rouge1",      "rouge2",      "rougeL",
-                                                      "bleu",       "rouge1-stem", "rouge2-stem", "rougeL-stem"};
+constexpr std::array<std::string_view, 8> kMetrics = {
+    "perplexity", "rouge1", "rouge2", "rougeL", "bleu", "rouge1-stem", "rouge2-stem", "rougeL-stem"};
 constexpr std::int64_t kMaxNewTokens = 128;
 
 double rouge(std::string_view metric, std::string_view reference, std::string_view text) {
@@ -58,7 +58,8 @@ class GeneratedText final : public EvaluationTask {
     const auto wanted = tokenizer_.encode(example.answers.front(), {.add_special_tokens = false}).ids;
     ids.insert(ids.end(), wanted.begin(), wanted.end());
     if (generation_.context > 0 && prompt >= generation_.context)
-      fail("the prompt has {} tokens, and the model takes {} together with what it generates", prompt, generation_.context);
+      fail("the prompt has {} tokens, and the model takes {} together with what it generates", prompt,
+           generation_.context);
     if (generation_.context > 0 && std::ssize(ids) > generation_.context)
       ids.resize(static_cast<std::size_t>(generation_.context));
     return {scored_from(std::move(ids), prompt)};
@@ -88,8 +89,10 @@ class GeneratedText final : public EvaluationTask {
 
     void attach(const Session& session) override { generator_.emplace(session); }
 
-    void add(std::size_t index, std::span<const Encoding> encodings, std::span<const Tensors>, const Rows&) override {
-      if (!generator_) fail_usage("--reference-outputs holds no model that could answer prompts; name a --reference");
+    void add(std::size_t index, std::span<const Encoding> encodings, std::span<const Tensors>,
+             const Rows&) override {
+      if (!generator_)
+        fail_usage("--reference-outputs holds no model that could answer prompts; name a --reference");
       const std::string& wanted = task_.data_.examples[index].answers.front();
       const std::string text = task_.write(*generator_, encodings.front());
       if (task_.metric_ == "bleu") {
@@ -119,7 +122,8 @@ class GeneratedText final : public EvaluationTask {
     const auto prompt = std::span(encoding.ids).first(static_cast<std::size_t>(first_scored(encoding)));
     TextStream stream(tokenizer_, chat_ ? std::span<const std::int64_t>() : prompt);
     std::string text;
-    for (const std::int64_t token : generator.generate(prompt, generation_).tokens) text += stream.push(token);
+    for (const std::int64_t token : generator.generate(prompt, generation_).tokens)
+      text += stream.push(token);
     return text + stream.finish();
   }
 

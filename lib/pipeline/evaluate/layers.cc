@@ -40,7 +40,8 @@ void LayerRecorder::node(const Node& node, std::span<const Tensor* const>,
   }
   if (layer == nullptr && !first_nonfinite_.empty()) return;
   std::vector<float> values = to_floats(*outputs[0]);
-  if (first_nonfinite_.empty() && !std::isfinite(convert_kernels().max_abs(values.data(), std::ssize(values)))) {
+  if (first_nonfinite_.empty() &&
+      !std::isfinite(convert_kernels().max_abs(values.data(), std::ssize(values)))) {
     first_nonfinite_ = node.name;
   }
   if (layer != nullptr) {

@@ -41,9 +41,9 @@ class LayerRecorder final : public Observer {
 // Adds up signal, noise and cosine per layer over several inputs.
 class LayerErrors {
  public:
-  // `rescaled`: reference and variant may have their channels scaled differently (quantize/canonical.h), so that each
-  // channel is compared after the scale that fits best. Layers of fewer than 16 rows, which would fit too well and
-  // which nothing scales, are compared as they are.
+  // `rescaled`: reference and variant may have their channels scaled differently (quantize/canonical.h), so
+  // that each channel is compared after the scale that fits best. Layers of fewer than 16 rows, which would
+  // fit too well and which nothing scales, are compared as they are.
   explicit LayerErrors(bool rescaled) : rescaled_(rescaled) {}
   void add(const LayerRecorder& reference, const LayerRecorder& variant);
   std::vector<LayerError> result() const;

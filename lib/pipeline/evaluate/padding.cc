@@ -31,7 +31,8 @@ double padded_difference(const Session& session, const EvaluationTask& task, con
   double largest = 0;
   for (std::size_t i = 0; i < alone.size(); ++i) {
     Tensors row;
-    for (const auto& [name, tensor] : together) row.emplace(name, batch_row(tensor, static_cast<std::int64_t>(i)));
+    for (const auto& [name, tensor] : together)
+      row.emplace(name, batch_row(tensor, static_cast<std::int64_t>(i)));
     const Tensors single = session.run(token_inputs(session.inputs(), std::span(&alone[i], 1)));
     largest = std::max(largest, largest_difference(task.rows(std::span(&alone[i], 1), std::span(&single, 1)),
                                                    task.rows(std::span(&padded[i], 1), std::span(&row, 1))));

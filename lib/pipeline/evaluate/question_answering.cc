@@ -56,8 +56,8 @@ class QuestionAnswering final : public EvaluationTask {
    public:
     explicit Spans(const QuestionAnswering& task) : task_(task), scores_(task.data_.examples.size()) {}
 
-    void add(std::size_t index, std::span<const Encoding> encodings,
-             std::span<const Tensors> outputs, const Rows&) override {
+    void add(std::size_t index, std::span<const Encoding> encodings, std::span<const Tensors> outputs,
+             const Rows&) override {
       std::vector<std::vector<float>> kept;
       for (const Tensors& output : outputs) {
         kept.push_back(output_floats(output, "start_logits"));
@@ -66,7 +66,8 @@ class QuestionAnswering final : public EvaluationTask {
       std::vector<SpanLogits> logits;
       for (std::size_t i = 0; i < kept.size(); i += 2) logits.push_back({kept[i], kept[i + 1]});
       const Example& example = task_.data_.examples[index];
-      const FoundAnswer found = find_answer(task_.tokenizer_, example.pair, encodings, logits, task_.options_);
+      const FoundAnswer found =
+          find_answer(task_.tokenizer_, example.pair, encodings, logits, task_.options_);
       const AnswerScore score = answer_score(found.text, example.answers);
       scores_[index] = task_.metric_ == "f1" ? score.f1 : score.exact;
     }

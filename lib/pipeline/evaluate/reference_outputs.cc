@@ -58,8 +58,9 @@ Tensors ReferenceOutputs::sequence(std::int64_t index, const Tensors& like) cons
       std::vector<float> values;
       if (stacked != tensors_.end()) {
         if (index >= source.spec().rows()) {
-          fail("{} sequences where more were expected: it was made from other data or without the second texts",
-               source.spec().rows());
+          fail(
+              "{} sequences where more were expected: it was made from other data or without the second texts",
+              source.spec().rows());
         }
         std::vector<float> row(static_cast<std::size_t>(source.spec().width()));
         read_as_float(source, {index, index + 1}, scratch, row);

@@ -1,5 +1,6 @@
 // Decoders on plain text: perplexity over windows of tokens, as the guide of transformers on models of fixed
-// length measures it, and KL divergence of every next-token distribution, as llama.cpp's perplexity tool does.
+// length measures it, and KL divergence of every next-token distribution, as llama.cpp's perplexity tool
+// does.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -21,7 +22,8 @@ class TextGeneration final : public EvaluationTask {
         metric_(choose_metric(options.metric, kMetrics, Task::kTextGeneration)) {
     const std::int64_t context = cut_to(tokenizer_, bundle.config, options.max_length).max_length;
     const std::int64_t stride = options.stride > 0 ? options.stride : context;
-    if (stride > context) fail_usage("--stride {} where at most the window's {} tokens were expected", stride, context);
+    if (stride > context)
+      fail_usage("--stride {} where at most the window's {} tokens were expected", stride, context);
     DatasetOptions dataset = options.dataset;
     const std::int64_t limit = std::exchange(dataset.limit, 0);  // of windows, not of documents
     if (dataset.unit == TextUnit::kLine) dataset.unit = TextUnit::kDocument;

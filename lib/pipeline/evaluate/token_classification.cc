@@ -49,13 +49,13 @@ class TokenClassification final : public EvaluationTask {
   class Tags final : public Answers {
    public:
     explicit Tags(const TokenClassification& task) : task_(task), counts_(task.expected_.size()) {}
-    void add(std::size_t index, std::span<const Encoding> encodings,
-             std::span<const Tensors> outputs, const Rows&) override {
+    void add(std::size_t index, std::span<const Encoding> encodings, std::span<const Tensors> outputs,
+             const Rows&) override {
       if (task_.expected_.empty()) return;
       const std::vector<std::string>& expected = task_.expected_[index];
       const std::vector<float> logits = output_floats(outputs.front(), "logits");
-      counts_[index] = count_chunks(
-          expected, word_tags(encodings.front(), logits, task_.labels_, std::ssize(expected)));
+      counts_[index] =
+          count_chunks(expected, word_tags(encodings.front(), logits, task_.labels_, std::ssize(expected)));
     }
     Scored scored() const override { return {entity_f1_score(counts_), std::ssize(counts_)}; }
 

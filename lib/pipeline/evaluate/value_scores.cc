@@ -12,7 +12,9 @@ constexpr std::int64_t kCutoff = 10;
 
 }  // namespace
 
-bool is_ranking(std::string_view metric) { return metric == "ndcg@10" || metric == "mrr@10"; }
+bool is_ranking(std::string_view metric) {
+  return metric == "ndcg@10" || metric == "mrr@10";
+}
 
 ValueScores::ValueScores(std::string metric, const Dataset& data)
     : metric_(std::move(metric)), examples_(data.examples.size()) {

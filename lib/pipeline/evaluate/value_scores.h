@@ -37,7 +37,8 @@ class ValueAnswers final : public Answers {
   ValueAnswers(const ValueScores& scores, Value value)
       : scores_(scores), value_(std::move(value)), values_(scores.examples()) {}
 
-  void add(std::size_t index, std::span<const Encoding>, std::span<const Tensors>, const Rows& rows) override {
+  void add(std::size_t index, std::span<const Encoding>, std::span<const Tensors>,
+           const Rows& rows) override {
     values_[index] = value_(rows);
   }
   Scored scored() const override { return scores_.score(values_); }

@@ -11,8 +11,10 @@ namespace {
 
 std::string download_table(std::span<const Forecast> forecasts) {
   std::vector<Table::Column> columns = {{"dtype"}, {"download", Align::kRight}};
-  for (const Connection& connection : connections()) columns.push_back({std::string(connection.name), Align::kRight});
-  for (const ForecastVerdict& verdict : forecasts.front().verdicts) columns.push_back({std::string(verdict.title)});
+  for (const Connection& connection : connections())
+    columns.push_back({std::string(connection.name), Align::kRight});
+  for (const ForecastVerdict& verdict : forecasts.front().verdicts)
+    columns.push_back({std::string(verdict.title)});
   Table table(std::move(columns));
   for (const Forecast& forecast : forecasts) {
     std::vector<std::string> row = {forecast.dtype, format_bytes(forecast.download_bytes)};
@@ -33,8 +35,9 @@ std::string memory_table(std::span<const Forecast> forecasts) {
   Table table(std::move(columns));
   for (const Forecast& forecast : forecasts) {
     std::vector<std::string> row = {forecast.dtype};
-    for (const std::int64_t bytes : {forecast.js_peak_bytes, forecast.js_streaming_bytes, forecast.wasm_heap_bytes,
-                                     forecast.tab_bytes, forecast.gpu_bytes, forecast.largest_binding_bytes}) {
+    for (const std::int64_t bytes :
+         {forecast.js_peak_bytes, forecast.js_streaming_bytes, forecast.wasm_heap_bytes, forecast.tab_bytes,
+          forecast.gpu_bytes, forecast.largest_binding_bytes}) {
       row.push_back(format_bytes(bytes));
     }
     if (caches) row.push_back(format_bytes(forecast.cache_bytes_per_1000));
@@ -72,7 +75,8 @@ std::string describe_forecasts(std::span<const Forecast> forecasts) {
 Json forecast_json(const Forecast& forecast) {
   Json json = {{"download_bytes", forecast.download_bytes},
                {"seconds", Json::object()},
-               {"largest_initializer", forecast.largest_initializer.empty() ? Json() : Json(forecast.largest_initializer)},
+               {"largest_initializer",
+                forecast.largest_initializer.empty() ? Json() : Json(forecast.largest_initializer)},
                {"largest_binding_bytes", forecast.largest_binding_bytes},
                {"js_peak_bytes", forecast.js_peak_bytes},
                {"js_streaming_bytes", forecast.js_streaming_bytes},
@@ -84,7 +88,8 @@ Json forecast_json(const Forecast& forecast) {
   for (std::size_t i = 0; i < forecast.seconds.size(); ++i) {
     json["seconds"][std::string(connections()[i].name)] = forecast.seconds[i];
   }
-  for (const ForecastVerdict& verdict : forecast.verdicts) json["verdicts"][std::string(verdict.limit)] = name(verdict.fit);
+  for (const ForecastVerdict& verdict : forecast.verdicts)
+    json["verdicts"][std::string(verdict.limit)] = name(verdict.fit);
   return json;
 }
 

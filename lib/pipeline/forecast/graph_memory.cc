@@ -8,9 +8,9 @@ namespace bantam {
 namespace {
 
 struct Use {
-  bool gathered = false;  // the table of a Gather
-  bool computed = false;  // anything else
-  bool product = false;   // the second factor of a MatMul or Gemm
+  bool gathered = false;         // the table of a Gather
+  bool computed = false;         // anything else
+  bool product = false;          // the second factor of a MatMul or Gemm
   bool integer_product = false;  // the second factor of a MatMulInteger
   std::int64_t readers = 0;
 };

@@ -70,9 +70,8 @@ std::string chat_messages(const std::optional<std::string>& system, std::string_
 
 ChatFile read_chat_file(const fs::path& path) {
   const std::string text = read_utf8(path);
-  const Json json = with_context(path.string(), [&] {
-    return parse_json(text, {.max_bytes = kMaxFileBytes, .max_depth = kMaxDepth});
-  });
+  const Json json = with_context(
+      path.string(), [&] { return parse_json(text, {.max_bytes = kMaxFileBytes, .max_depth = kMaxDepth}); });
   if (!json.is_object()) {
     check_messages(json, path);
     return {text, {}};
@@ -99,9 +98,10 @@ Chat::Found Chat::find(const fs::path& folder) {
     std::string text = stated != json.end() ? stated_template(*stated) : std::string();
     if (!text.empty()) return {config, std::move(text)};
   }
-  fail("{}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): it is no chat "
-       "model; ask without --chat",
-       folder.string());
+  fail(
+      "{}: has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): it is no chat "
+      "model; ask without --chat",
+      folder.string());
 }
 
 Chat::Chat(const fs::path& folder, const Tokenizer& tokenizer) : Chat(find(folder), tokenizer) {}
@@ -114,8 +114,9 @@ Chat::Chat(const Found& found, const Tokenizer& tokenizer)
 std::string Chat::prompt(const ChatFile& chat) const {
   Json variables = special_tokens_;
   variables["add_generation_prompt"] = true;
-  return with_context(file_.string(),
-                      [&] { return template_.render({chat.messages, chat.tools, variables.dump(), local_time()}); });
+  return with_context(file_.string(), [&] {
+    return template_.render({chat.messages, chat.tools, variables.dump(), local_time()});
+  });
 }
 
 }  // namespace bantam

@@ -10,12 +10,13 @@ namespace bantam {
 
 // What a bundle says about generating: generation_config.json where it is, config.json for what is not in it.
 struct GenerationConfig {
-  std::vector<std::int64_t> eos_token_ids;   // a number or a list in the file; empty: generating ends by length
+  std::vector<std::int64_t>
+      eos_token_ids;  // a number or a list in the file; empty: generating ends by length
   std::optional<std::int64_t> bos_token_id;
   double repetition_penalty = 1;
   std::optional<std::int64_t> max_new_tokens;
-  std::int64_t context = 0;                  // max_position_embeddings, or as the family calls it; 0: not stated
-  std::int64_t switch_length = 0;            // see GenerationOptions
+  std::int64_t context = 0;        // max_position_embeddings, or as the family calls it; 0: not stated
+  std::int64_t switch_length = 0;  // see GenerationOptions
 };
 
 // GenerationOptions::switch_length of config.json: the trained length of Phi-3's LongRoPE; 0: none.

@@ -132,7 +132,8 @@ Generator::Generator(const Session& session) : session_(session) {
       fail("the graph wants {}, which text does not give", quote(input.name));
     }
   }
-  const bool logits = std::ranges::find(session.outputs(), "logits", &IoSpec::name) != session.outputs().end();
+  const bool logits =
+      std::ranges::find(session.outputs(), "logits", &IoSpec::name) != session.outputs().end();
   if (!ids || !cache || !logits)
     fail("the graph is no decoder: it needs input_ids, past_key_values.* and logits");
 }

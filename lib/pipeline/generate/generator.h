@@ -13,9 +13,9 @@ namespace bantam {
 struct GenerationOptions {
   SamplingOptions sampling = {};
   std::int64_t max_new_tokens = 256;
-  std::int64_t context = 0;                 // most tokens, prompt included; 0: no limit
-  // A text that grows over so many tokens is read anew, once, as its older keys have turned by other frequencies
-  // (LongRoPE, arXiv:2402.13753; transformers does the same); 0: never.
+  std::int64_t context = 0;  // most tokens, prompt included; 0: no limit
+  // A text that grows over so many tokens is read anew, once, as its older keys have turned by other
+  // frequencies (LongRoPE, arXiv:2402.13753; transformers does the same); 0: never.
   std::int64_t switch_length = 0;
   std::vector<std::int64_t> stop_ids = {};  // generating ends behind any of them
 };
@@ -43,9 +43,9 @@ double decode_speed(const Generation& generation);
 // Called with every token as it comes; false: enough.
 using TokenSink = std::function<bool(std::int64_t token)>;
 
-// Runs a decoder graph as transformers.js does, batch one: the prompt in one pass, then token by token with the cache
-// of keys and values that the pass before gave. Needs input_ids, attention_mask and logits; feeds position_ids,
-// past_key_values.* and num_logits_to_keep where the graph declares them.
+// Runs a decoder graph as transformers.js does, batch one: the prompt in one pass, then token by token with
+// the cache of keys and values that the pass before gave. Needs input_ids, attention_mask and logits; feeds
+// position_ids, past_key_values.* and num_logits_to_keep where the graph declares them.
 class Generator {
  public:
   // `session` outlives the generator. An error where it is no decoder with a cache.

@@ -20,13 +20,16 @@ struct SamplingOptions {
 void check(const SamplingOptions& options);
 
 // Chooses the next token from logits, by the rules of transformers and in their order:
-//  - repetition penalty (Keskar et al. 2019, CTRL): logits of tokens that the context holds are divided by it where they
+//  - repetition penalty (Keskar et al. 2019, CTRL): logits of tokens that the context holds are divided by it
+//  where they
 //    are positive and multiplied by it where they are negative;
 //  - temperature 0: the largest logit, of equal ones the first;
-//  - otherwise logits are divided by the temperature; top-k keeps those not below the k-th largest; top-p (Holtzman et
-//    al. 2020) keeps the likeliest tokens, down to and including the one at which their share reaches p, of equally
-//    likely ones those of smaller ids first;
-//  - what is left is drawn by one uniform number of splitmix64, through the cumulative distribution in the order of
+//  - otherwise logits are divided by the temperature; top-k keeps those not below the k-th largest; top-p
+//  (Holtzman et
+//    al. 2020) keeps the likeliest tokens, down to and including the one at which their share reaches p, of
+//    equally likely ones those of smaller ids first;
+//  - what is left is drawn by one uniform number of splitmix64, through the cumulative distribution in the
+//  order of
 //    ids, in double. The same seed and logits give the same tokens; they are not PyTorch's.
 class Sampler {
  public:
@@ -43,7 +46,8 @@ class Sampler {
 
   SamplingOptions options_;
   Random random_;
-  std::vector<double> weights_;  // logits at first, then unnormalized probabilities; what is left out has none
+  std::vector<double>
+      weights_;  // logits at first, then unnormalized probabilities; what is left out has none
   std::vector<std::int64_t> order_;
   std::vector<bool> seen_;
 };

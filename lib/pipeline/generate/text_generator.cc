@@ -27,15 +27,17 @@ GeneratedText TextGenerator::complete(std::string_view prompt, const GenerationO
   return generate(std::string(prompt), ids, TextStream(tokenizer_, ids), options, sink);
 }
 
-GeneratedText TextGenerator::answer(const ChatFile& chat, const GenerationOptions& options, const TextSink& sink) {
+GeneratedText TextGenerator::answer(const ChatFile& chat, const GenerationOptions& options,
+                                    const TextSink& sink) {
   if (!chat_) chat_.emplace(bundle_.root, tokenizer_);
   std::string prompt = chat_->prompt(chat);
   const std::vector<std::int64_t> ids = tokenizer_.encode(prompt, {.add_special_tokens = false}).ids;
   return generate(std::move(prompt), ids, TextStream(tokenizer_), options, sink);
 }
 
-GeneratedText TextGenerator::generate(std::string prompt, const std::vector<std::int64_t>& ids, TextStream stream,
-                                      const GenerationOptions& options, const TextSink& sink) const {
+GeneratedText TextGenerator::generate(std::string prompt, const std::vector<std::int64_t>& ids,
+                                      TextStream stream, const GenerationOptions& options,
+                                      const TextSink& sink) const {
   GeneratedText result{std::move(prompt), {}, {}};
   const auto write = [&](const std::string& piece) {
     result.text += piece;

@@ -26,15 +26,15 @@ using TextSink = std::function<bool(std::string_view piece)>;
 // A decoder bundle's variant that continues texts and answers conversations.
 class TextGenerator {
  public:
-  // `session` is one of the bundle's variants; both outlive the generator. Errors where the bundle holds no tokenizer
-  // or the graph is no decoder.
+  // `session` is one of the bundle's variants; both outlive the generator. Errors where the bundle holds no
+  // tokenizer or the graph is no decoder.
   TextGenerator(const BundleModel& bundle, const Session& session);
 
   // Greedy, with what the bundle says about stop ids, context, penalty and length.
   GenerationOptions defaults() const;
 
-  // Continues a text, encoded with the special tokens that the tokenizer adds; a text without any token begins with
-  // bos_token_id.
+  // Continues a text, encoded with the special tokens that the tokenizer adds; a text without any token
+  // begins with bos_token_id.
   GeneratedText complete(std::string_view prompt, const GenerationOptions& options,
                          const TextSink& sink = {}) const;
   // Answers the last message of a conversation, through the bundle's chat template.

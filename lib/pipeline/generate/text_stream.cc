@@ -22,7 +22,9 @@ std::string TextStream::push(std::int64_t token) {
   return advance(false);
 }
 
-std::string TextStream::finish() { return advance(true); }
+std::string TextStream::finish() {
+  return advance(true);
+}
 
 std::string TextStream::advance(bool last) {
   if (written_ == tokens_.size()) return {};

@@ -9,9 +9,10 @@
 
 namespace bantam {
 
-// Turns tokens into text as they come. Pieces are valid UTF-8 and end where no later token can change them: bytes of
-// a character that is not complete are held back. All pieces together are what the tokens add to the decoded text of
-// those before them, special tokens left out; a byte that never becomes a character is U+FFFD.
+// Turns tokens into text as they come. Pieces are valid UTF-8 and end where no later token can change them:
+// bytes of a character that is not complete are held back. All pieces together are what the tokens add to the
+// decoded text of those before them, special tokens left out; a byte that never becomes a character is
+// U+FFFD.
 class TextStream {
  public:
   // `before`: the tokens that the text continues; none: it stands alone.

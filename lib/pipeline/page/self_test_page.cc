@@ -73,12 +73,15 @@ Json model_facts(const Plan& plan, const std::string& title) {
           {"task", name(plan.model.task)},
           {"parameters", parameter_count(plan)},
           {"variants", std::move(variants)},
-          {"defaults", {{"wasm", name(default_dtype_wasm(sessions))}, {"webgpu", name(default_dtype_webgpu(sessions, plan.model.task))}}},
+          {"defaults",
+           {{"wasm", name(default_dtype_wasm(sessions))},
+            {"webgpu", name(default_dtype_webgpu(sessions, plan.model.task))}}},
           {"version", tool_version()}};
 }
 
 // Each "{{name}}" of the template once; what is put in is not looked at again.
-std::string fill(std::string_view page, std::initializer_list<std::pair<std::string_view, std::string>> values) {
+std::string fill(std::string_view page,
+                 std::initializer_list<std::pair<std::string_view, std::string>> values) {
   std::string text;
   while (!page.empty()) {
     const std::size_t open = page.find("{{");
@@ -87,7 +90,8 @@ std::string fill(std::string_view page, std::initializer_list<std::pair<std::str
     const std::size_t close = page.find("}}", open);
     BANTAM_ASSERT(close != page.npos);
     const std::string_view key = page.substr(open + 2, close - open - 2);
-    const auto value = std::find_if(values.begin(), values.end(), [&](const auto& entry) { return entry.first == key; });
+    const auto value =
+        std::find_if(values.begin(), values.end(), [&](const auto& entry) { return entry.first == key; });
     BANTAM_ASSERT(value != values.end());
     text += value->second;
     page.remove_prefix(close + 2);

@@ -30,7 +30,8 @@ std::vector<float> column_sizes(const Statistics* statistics, const std::string&
 
 }  // namespace
 
-void leave_weights_out(const Recipe& recipe, const Checkpoint& checkpoint, ModelGraph& model, bool run, Progress& progress) {
+void leave_weights_out(const Recipe& recipe, const Checkpoint& checkpoint, ModelGraph& model, bool run,
+                       Progress& progress) {
   BANTAM_ASSERT(recipe.sparsity);
   const auto [share, method] = *recipe.sparsity;
   ModelGraph scored = model;
@@ -38,7 +39,8 @@ void leave_weights_out(const Recipe& recipe, const Checkpoint& checkpoint, Model
   if (run) {
     if (recipe.canonical) {
       scored.graph = with_context(checkpoint.directory.string(), [&] {
-        return canonical_sources(model.graph, recipe.threads, progress).apply(model.graph, CanonicalForm::kFull);
+        return canonical_sources(model.graph, recipe.threads, progress)
+            .apply(model.graph, CanonicalForm::kFull);
       });
     }
     if (method == SparsityMethod::kWanda) statistics = measure_inputs(recipe, checkpoint, scored, progress);
@@ -49,15 +51,19 @@ void leave_weights_out(const Recipe& recipe, const Checkpoint& checkpoint, Model
     const Weight& weight = model.graph.weights[w];
     const TensorSpec& spec = weight.source->spec();
     all += element_count(spec.shape);
-    if (std::ranges::find(kThinned, weight.role) == kThinned.end() || spec.shape.size() != 2 || !is_float(spec.dtype)) continue;
+    if (std::ranges::find(kThinned, weight.role) == kThinned.end() || spec.shape.size() != 2 ||
+        !is_float(spec.dtype))
+      continue;
     ++tensors;
     zeros += spec.rows() * zeros_per_row(share, spec.width());
-    sparse.emplace(weight.source.get(), make_sparse_source(weight.source, scored.graph.weights[w].source,
-                                                           column_sizes(statistics.get(), weight.name), share));
+    sparse.emplace(weight.source.get(),
+                   make_sparse_source(weight.source, scored.graph.weights[w].source,
+                                      column_sizes(statistics.get(), weight.name), share));
   }
   model.graph = with_sources(model.graph, sparse);
-  model.notes.push_back(fmt::format("sparsity: {:.1f} % of the weights are zero, {:.0f} % of those of {} linears, by {}",
-                                    100 * static_cast<double>(zeros) / static_cast<double>(all), 100 * share, tensors, name(method)));
+  model.notes.push_back(fmt::format(
+      "sparsity: {:.1f} % of the weights are zero, {:.0f} % of those of {} linears, by {}",
+      100 * static_cast<double>(zeros) / static_cast<double>(all), 100 * share, tensors, name(method)));
 }
 
 }  // namespace bantam

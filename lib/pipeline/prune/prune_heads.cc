@@ -25,7 +25,7 @@ constexpr std::size_t kJudged = 128;  // texts by which heads are chosen; all ar
 struct PruneOptions {
   std::optional<double> fraction;  // choose so many heads; else `list` says which leave
   HeadPruning list;
-  bool uniform = false; // see HeadChoiceOptions
+  bool uniform = false;  // see HeadChoiceOptions
   int threads = 1;
 };
 
@@ -119,7 +119,8 @@ HeadPruning evenly(const Graph& model, double fraction, bool uniform) {
     }
     return losses;
   };
-  for (const HeadStep& step : choose_heads(model.attentions, {.fraction = fraction, .uniform = uniform}, by_number)) {
+  for (const HeadStep& step :
+       choose_heads(model.attentions, {.fraction = fraction, .uniform = uniform}, by_number)) {
     pruning.removed[step.layer].push_back(step.head);
   }
   for (auto& layer : pruning.removed) std::ranges::sort(layer.second);
@@ -127,18 +128,21 @@ HeadPruning evenly(const Graph& model, double fraction, bool uniform) {
 }
 
 std::string describe(const Recipe& recipe, const std::vector<HeadStep>& steps, std::int64_t texts, bool run) {
-  std::string text = fmt::format("{} heads left out: {}", recipe.prune_list.count(), head_list(recipe.prune_list));
+  std::string text =
+      fmt::format("{} heads left out: {}", recipe.prune_list.count(), head_list(recipe.prune_list));
   if (!run && recipe.prune_fraction) return text + "; which ones is measured when the plan is carried out";
   if (!steps.empty()) {
-    text += fmt::format("; without them, before fitting, answers diverge by {:.3g} ({} texts)", steps.back().loss,
-                        std::min(texts, static_cast<std::int64_t>(kJudged)));
+    text += fmt::format("; without them, before fitting, answers diverge by {:.3g} ({} texts)",
+                        steps.back().loss, std::min(texts, static_cast<std::int64_t>(kJudged)));
   }
-  return text + (texts > 0 ? "; output projections fitted to what is left" : "; nothing fitted: --calibrate FILE does");
+  return text + (texts > 0 ? "; output projections fitted to what is left"
+                           : "; nothing fitted: --calibrate FILE does");
 }
 
 }  // namespace
 
-ModelGraph leave_heads_out(Recipe& recipe, Checkpoint& checkpoint, ModelGraph model, bool run, Progress& progress) {
+ModelGraph leave_heads_out(Recipe& recipe, Checkpoint& checkpoint, ModelGraph model, bool run,
+                           Progress& progress) {
   PruneOptions options{.fraction = recipe.prune_fraction,
                        .list = recipe.prune_list,
                        .uniform = model.task == Task::kTextGeneration,
@@ -147,13 +151,15 @@ ModelGraph leave_heads_out(Recipe& recipe, Checkpoint& checkpoint, ModelGraph mo
   PrunedModel pruned;
   if (run) {
     if (recipe.calibrate) {
-      const CalibrationTexts all = load_calibration_texts(checkpoint, model, *recipe.calibrate, recipe.threads, progress);
+      const CalibrationTexts all =
+          load_calibration_texts(checkpoint, model, *recipe.calibrate, recipe.threads, progress);
       for (std::int64_t i = 0; i < all.size(); ++i) texts.push_back(all.encoding(i));
     }
     pruned = with_context(checkpoint.directory.string(),
                           [&] { return Pruner(model.graph, texts, options, progress).run(); });
   } else {
-    pruned.pruning = options.fraction ? evenly(model.graph, *options.fraction, options.uniform) : options.list;
+    pruned.pruning =
+        options.fraction ? evenly(model.graph, *options.fraction, options.uniform) : options.list;
   }
   recipe.prune_list = pruned.pruning;
   checkpoint.pruning = std::move(pruned.pruning);

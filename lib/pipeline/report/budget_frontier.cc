@@ -13,7 +13,8 @@ Json point_json(const BudgetFrontier::Point& point) {
 }
 
 BudgetFrontier::Point read_point(const Json& json) {
-  BudgetFrontier::Point point{json.at("bytes").get<std::int64_t>(), number_or_infinity(json.at("expected")), {}};
+  BudgetFrontier::Point point{
+      json.at("bytes").get<std::int64_t>(), number_or_infinity(json.at("expected")), {}};
   if (json.contains("measured")) point.measured = number_or_infinity(json.at("measured"));
   return point;
 }
@@ -39,7 +40,11 @@ Json frontiers_json(const std::vector<BudgetFrontier>& frontiers) {
 }
 
 BudgetFrontier read_frontier(const Json& json) {
-  BudgetFrontier frontier{json.at("dtype").get<std::string>(), json.at("unit").get<std::string>(), {}, {}, read_point(json.at("chosen"))};
+  BudgetFrontier frontier{json.at("dtype").get<std::string>(),
+                          json.at("unit").get<std::string>(),
+                          {},
+                          {},
+                          read_point(json.at("chosen"))};
   for (const Json& point : json.at("points")) frontier.points.push_back(read_point(point));
   for (const Json& point : json.at("tried")) frontier.tried.push_back(read_point(point));
   return frontier;

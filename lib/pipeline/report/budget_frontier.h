@@ -10,8 +10,8 @@
 
 namespace bantam {
 
-// What choosing four or eight bits for each weight of a variant could have given, as the search for a budget saw it
-// (pipeline/calibrate/mixed_precision.h).
+// What choosing four or eight bits for each weight of a variant could have given, as the search for a budget
+// saw it (pipeline/calibrate/mixed_precision.h).
 struct BudgetFrontier {
   struct Point {
     std::int64_t bytes = 0;          // of session file and shards
@@ -19,7 +19,8 @@ struct BudgetFrontier {
     std::optional<double> measured;  // on examples
   };
   std::string dtype;
-  std::string unit;           // what is lost: "KL", "divergence" (1 - cosine: outputs are no distributions), "noise" (of weights: no examples)
+  std::string unit;  // what is lost: "KL", "divergence" (1 - cosine: outputs are no distributions), "noise"
+                     // (of weights: no examples)
   std::vector<Point> points;  // on the convex hull, from the smallest on; losses fall
   std::vector<Point> tried;   // measured on the way to the choice, by bytes
   Point chosen;               // may lie beside the hull: the best within a size often does

@@ -12,9 +12,15 @@ namespace {
 constexpr double kBottom = kChartHeight - 62;
 using Point = BudgetFrontier::Point;
 
-double loss_of(const Point& point) { return point.measured.value_or(point.expected); }
-bool drawn(double loss) { return loss > 0 && std::isfinite(loss); }
-double megabytes(const Point& point) { return static_cast<double>(point.bytes) / 1e6; }
+double loss_of(const Point& point) {
+  return point.measured.value_or(point.expected);
+}
+bool drawn(double loss) {
+  return loss > 0 && std::isfinite(loss);
+}
+double megabytes(const Point& point) {
+  return static_cast<double>(point.bytes) / 1e6;
+}
 
 // Powers of ten, and their double and fivefold where there are few of them.
 std::vector<double> log_ticks(const ChartRange& y) {
@@ -57,24 +63,31 @@ std::string frontier_chart(const BudgetFrontier& frontier) {
   for (const Point& point : frontier.points) {
     if (!drawn(point.expected)) continue;
     path += fmt::format("{}{:.1f},{:.1f} ", path.empty() ? "" : " ", px(point), py(point.expected));
-    dots += fmt::format("<circle class=\"s0\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\"><title>{} bytes, expected {:.4g}</title></circle>",
-                        px(point), py(point.expected), point.bytes, point.expected);
+    dots += fmt::format(
+        "<circle class=\"s0\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\"><title>{} bytes, expected {:.4g}</title></circle>",
+        px(point), py(point.expected), point.bytes, point.expected);
   }
   svg += fmt::format("<polyline class=\"line s0\" points=\"{}\"/>", path) + dots;
   for (const Point& point : frontier.tried) {
     if (!point.measured || !drawn(*point.measured)) continue;
-    svg += fmt::format("<circle class=\"ring s4\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\"><title>{} bytes, measured {:.4g}</title></circle>",
-                       px(point), py(*point.measured), point.bytes, *point.measured);
+    svg += fmt::format(
+        "<circle class=\"ring s4\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\"><title>{} bytes, measured {:.4g}</title></circle>",
+        px(point), py(*point.measured), point.bytes, *point.measured);
   }
   if (const Point& chosen = frontier.chosen; drawn(loss_of(chosen))) {
     const double cx = px(chosen), cy = py(loss_of(chosen));
-    const std::string label = fmt::format("{:.2f} MB, {} {:.3g}", megabytes(chosen), frontier.unit, loss_of(chosen));
+    const std::string label =
+        fmt::format("{:.2f} MB, {} {:.3g}", megabytes(chosen), frontier.unit, loss_of(chosen));
     const bool left = cx + 14 + text_width(label) > kPlotRight;
     svg += fmt::format("<circle class=\"s1\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"7\"/>", cx, cy);
-    svg += svg_text(left ? cx - 12 : cx + 12, std::max(cy - 9, kPlotTop + 10), left ? "end" : "start", label, " class=\"name s1\"");
+    svg += svg_text(left ? cx - 12 : cx + 12, std::max(cy - 9, kPlotTop + 10), left ? "end" : "start", label,
+                    " class=\"name s1\"");
   }
-  svg += svg_text((kPlotLeft + kPlotRight) / 2, kChartHeight - 12, "middle", "download, MB", " class=\"axis\"");
-  return svg + svg_vertical_title(frontier.unit == "noise" ? "noise of the weights" : frontier.unit, kBottom) + "</svg>";
+  svg +=
+      svg_text((kPlotLeft + kPlotRight) / 2, kChartHeight - 12, "middle", "download, MB", " class=\"axis\"");
+  return svg +
+         svg_vertical_title(frontier.unit == "noise" ? "noise of the weights" : frontier.unit, kBottom) +
+         "</svg>";
 }
 
 }  // namespace bantam

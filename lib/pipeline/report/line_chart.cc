@@ -12,8 +12,8 @@ namespace {
 
 constexpr double kBottom = kChartHeight - 50;
 
-// The block that a layer belongs to: its path up to the first part with a number, "/encoder/layer.2/output/dense" ->
-// "layer.2"; where no part has one, the first part.
+// The block that a layer belongs to: its path up to the first part with a number,
+// "/encoder/layer.2/output/dense" -> "layer.2"; where no part has one, the first part.
 std::string block_of(const std::string& layer) {
   std::string first;
   for (std::size_t begin = 0; begin < layer.size();) {
@@ -33,7 +33,8 @@ std::string shortened(const std::string& name) {
   constexpr std::size_t kLongest = 18;
   if (name.size() <= kLongest) return name;
   std::size_t from = name.size() - kLongest + 1;
-  while (from < name.size() && (static_cast<unsigned char>(name[from]) & 0xC0) == 0x80) ++from;  // not inside a character
+  while (from < name.size() && (static_cast<unsigned char>(name[from]) & 0xC0) == 0x80)
+    ++from;  // not inside a character
   return "…" + name.substr(from);
 }
 
@@ -48,14 +49,16 @@ std::vector<Block> blocks_of(const std::vector<std::string>& layers, const Chart
   std::string previous;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string block = block_of(layers[i]);
-    if (i == 0 || block != previous) blocks.push_back({shortened(block), chart_x(x, static_cast<double>(i)), 0});
+    if (i == 0 || block != previous)
+      blocks.push_back({shortened(block), chart_x(x, static_cast<double>(i)), 0});
     ++blocks.back().layers;
     previous = block;
   }
   return blocks;
 }
 
-// Separators where a block begins, and its name under it; large blocks come first where there is not room for all.
+// Separators where a block begins, and its name under it; large blocks come first where there is not room for
+// all.
 std::string block_axis(const std::vector<std::string>& layers, const ChartRange& x) {
   std::vector<Block> blocks = blocks_of(layers, x);
   std::ranges::stable_sort(blocks, std::ranges::greater{}, &Block::layers);
@@ -91,7 +94,8 @@ std::string path_of(const std::vector<double>& values, const ChartRange& x, cons
 }
 
 // An invisible column over each layer, whose title the browser shows under the pointer.
-std::string tips(const std::vector<std::string>& layers, const std::vector<ChartSeries>& series, const ChartRange& x) {
+std::string tips(const std::vector<std::string>& layers, const std::vector<ChartSeries>& series,
+                 const ChartRange& x) {
   std::string svg;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const double left = chart_x(x, std::max(0.0, static_cast<double>(i) - 0.5));
@@ -101,8 +105,9 @@ std::string tips(const std::vector<std::string>& layers, const std::vector<Chart
       const bool finite = i < one.values.size() && std::isfinite(one.values[i]);
       text += "\n" + one.label + (finite ? fmt::format(": {:.1f} dB", one.values[i]) : ": not finite");
     }
-    svg += fmt::format("<rect class=\"tip\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>{}</title></rect>", left,
-                       kPlotTop, right - left, kBottom - kPlotTop, escape_html(text));
+    svg += fmt::format(
+        "<rect class=\"tip\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"><title>{}</title></rect>",
+        left, kPlotTop, right - left, kBottom - kPlotTop, escape_html(text));
   }
   return svg;
 }
@@ -110,15 +115,17 @@ std::string tips(const std::vector<std::string>& layers, const std::vector<Chart
 std::string legend(const std::vector<ChartSeries>& series) {
   std::string html = "<div class=\"legend\">";
   for (std::size_t s = 0; s < series.size(); ++s) {
-    html += fmt::format("<span><svg viewBox=\"0 0 26 10\" aria-hidden=\"true\"><path class=\"line s{} d{}\" d=\"M0 5H26\"/></svg>{}</span>",
-                        series[s].colour % kChartColours, s % kChartDashes, escape_html(series[s].label));
+    html += fmt::format(
+        "<span><svg viewBox=\"0 0 26 10\" aria-hidden=\"true\"><path class=\"line s{} d{}\" d=\"M0 5H26\"/></svg>{}</span>",
+        series[s].colour % kChartColours, s % kChartDashes, escape_html(series[s].label));
   }
   return html + "</div>";
 }
 
 }  // namespace
 
-std::string line_chart(const std::vector<std::string>& layers, const std::vector<ChartSeries>& series, const ChartAxes& axes) {
+std::string line_chart(const std::vector<std::string>& layers, const std::vector<ChartSeries>& series,
+                       const ChartAxes& axes) {
   if (layers.empty() || series.empty()) return {};
   double low = 1e300, high = -1e300;
   for (const ChartSeries& one : series) {
@@ -131,10 +138,13 @@ std::string line_chart(const std::vector<std::string>& layers, const std::vector
   if (low > high) return {};
   const ChartRange x{0, std::max(1.0, static_cast<double>(layers.size() - 1))};
   const ChartRange y{low < 0 ? padded(low, high, 0.05).low : 0, padded(std::min(low, 0.0), high, 0.05).high};
-  std::string svg = svg_begin(kChartHeight, axes.description) + svg_horizontal_grid(y, kBottom) + block_axis(layers, x);
-  for (std::size_t dash = 0; dash < kChartDashes; ++dash) {  // dashed lines go over solid ones, so that equal ones show
+  std::string svg =
+      svg_begin(kChartHeight, axes.description) + svg_horizontal_grid(y, kBottom) + block_axis(layers, x);
+  for (std::size_t dash = 0; dash < kChartDashes;
+       ++dash) {  // dashed lines go over solid ones, so that equal ones show
     for (std::size_t s = dash; s < series.size(); s += kChartDashes) {
-      svg += fmt::format("<path class=\"line s{} d{}\" d=\"{}\"/>", series[s].colour % kChartColours, dash, path_of(series[s].values, x, y));
+      svg += fmt::format("<path class=\"line s{} d{}\" d=\"{}\"/>", series[s].colour % kChartColours, dash,
+                         path_of(series[s].values, x, y));
     }
   }
   svg += tips(layers, series, x);

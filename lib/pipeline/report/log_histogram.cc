@@ -36,7 +36,8 @@ Histogram count(const std::vector<double>& values, int first, std::size_t bins) 
 std::string outline(const Histogram& histogram, const ChartRange& x, double baseline, double scale) {
   std::string path = fmt::format("M{:.1f} {:.1f}", kPlotLeft, baseline);
   for (std::size_t i = 0; i < histogram.shares.size(); ++i) {
-    const double left = chart_x(x, x.low + static_cast<double>(i)), right = chart_x(x, x.low + static_cast<double>(i) + 1);
+    const double left = chart_x(x, x.low + static_cast<double>(i)),
+                 right = chart_x(x, x.low + static_cast<double>(i) + 1);
     const double top = baseline - histogram.shares[i] * scale;
     path += fmt::format("L{:.1f} {:.1f}L{:.1f} {:.1f}", left, top, right, top);
   }
@@ -75,7 +76,8 @@ std::string log_histogram(const std::vector<ChartSeries>& series, const ChartAxe
   for (std::size_t s = 0; s < series.size(); ++s) {
     const double baseline = kPlotTop + kRow * static_cast<double>(s + 1);
     const std::string colour = fmt::format("s{}", series[s].colour % kChartColours);
-    svg += fmt::format("<path class=\"area {}\" d=\"{}\"/>", colour, outline(histograms[s], x, baseline, kTallest / tallest));
+    svg += fmt::format("<path class=\"area {}\" d=\"{}\"/>", colour,
+                       outline(histograms[s], x, baseline, kTallest / tallest));
     svg += svg_text(kPlotLeft - 10, baseline - 4, "end", series[s].label, " class=\"name " + colour + "\"");
     if (histograms[s].below > 0) {
       const std::string note = fmt::format("{:.3g} % below 1e{}", histograms[s].below, first / kPerDecade);
@@ -84,7 +86,8 @@ std::string log_histogram(const std::vector<ChartSeries>& series, const ChartAxe
   }
   const std::string scale = fmt::format("highest bar: {:.3g} % of texts", tallest);
   svg += svg_text(kPlotRight, kPlotTop - 4, "end", scale, " class=\"tick\"");
-  svg += svg_text((kPlotLeft + kPlotRight) / 2, bottom + kFoot - 10, "middle", axes.x_title, " class=\"axis\"");
+  svg +=
+      svg_text((kPlotLeft + kPlotRight) / 2, bottom + kFoot - 10, "middle", axes.x_title, " class=\"axis\"");
   return svg + "</svg>";
 }
 

@@ -21,16 +21,17 @@ struct Estimate {
 
 // How close a variant's outputs are to the reference's, over all compared positions.
 struct Agreement {
-  std::int64_t positions = 0;   // distributions or vectors compared
-  double kl_mean = 0;           // KL(reference || variant) of softmax(logits), nats; 0 where the output is no distribution
+  std::int64_t positions = 0;  // distributions or vectors compared
+  double kl_mean =
+      0;  // KL(reference || variant) of softmax(logits), nats; 0 where the output is no distribution
   double kl_p999 = 0;
   double kl_max = 0;
-  double top1 = 1;              // share of equal arg max
+  double top1 = 1;  // share of equal arg max
   double cosine_mean = 1;
-  double cosine_p1 = 1;         // first percentile
+  double cosine_p1 = 1;  // first percentile
   double cosine_min = 1;
   double max_abs = 0;
-  std::vector<double> kl;       // per position, for the histogram (at most a few thousand, evenly taken)
+  std::vector<double> kl;  // per position, for the histogram (at most a few thousand, evenly taken)
 };
 
 // Error of one layer's output against the reference run on the same input.
@@ -48,24 +49,24 @@ struct VariantReport {
   std::optional<Estimate> retention;  // score / reference score, paired bootstrap
   Agreement agreement;
   std::optional<TokenAgreement> tokens;  // of models of text that predict the text's tokens
-  std::vector<LayerError> layers;       // in order of execution
-  std::string first_nonfinite;          // node whose output first held NaN or infinity; empty: none
-  double speed = 0;                     // time of the float reference / time of the variant, native runtime; 0: not measured
-  std::optional<double> padded_max_abs; // batch of one against padded batch, dynamic INT8 only
+  std::vector<LayerError> layers;        // in order of execution
+  std::string first_nonfinite;           // node whose output first held NaN or infinity; empty: none
+  double speed = 0;  // time of the float reference / time of the variant, native runtime; 0: not measured
+  std::optional<double> padded_max_abs;  // batch of one against padded batch, dynamic INT8 only
 };
 
 struct Gate {
-  std::string name;     // "--min-retention"
+  std::string name;  // "--min-retention"
   std::string dtype;
   double limit = 0;
   double value = 0;
   enum class Verdict { kPassed, kMissed, kUndecided } verdict = Verdict::kPassed;
-  std::string text;     // one sentence
+  std::string text;  // one sentence
 };
 
 struct Report {
   std::string tool_version;
-  std::string model;      // what the user typed
+  std::string model;  // what the user typed
   std::string family;
   std::string task;
   std::string metric;     // "accuracy"; empty without labels
@@ -87,7 +88,8 @@ std::string report_json(const Report& report);
 Report read_report(const std::string& path);
 // GitHub-flavoured, for a CI job's summary.
 std::string report_markdown(const Report& report);
-// One self-contained page: table, size against retention, frontiers of budgets, per-layer SQNR, KL histogram. No script, no outside resource.
+// One self-contained page: table, size against retention, frontiers of budgets, per-layer SQNR, KL histogram.
+// No script, no outside resource.
 std::string report_html(const Report& report);
 
 }  // namespace bantam

@@ -44,12 +44,14 @@ footer{color:var(--soft);font-size:.88rem}
 std::string cell(const std::string& text) {
   const std::size_t interval = text.find(" [");
   if (interval == std::string::npos) return escape_html(text);
-  return escape_html(text.substr(0, interval)) + "<small>" + escape_html(text.substr(interval + 1)) + "</small>";
+  return escape_html(text.substr(0, interval)) + "<small>" + escape_html(text.substr(interval + 1)) +
+         "</small>";
 }
 
 // Lets "bits/weight" go over two lines, and keeps "99.9 %" on one.
 std::string with_breaks(std::string title) {
-  if (const std::size_t percent = title.find(" %"); percent != std::string::npos) title.replace(percent, 1, "&nbsp;");
+  if (const std::size_t percent = title.find(" %"); percent != std::string::npos)
+    title.replace(percent, 1, "&nbsp;");
   if (const std::size_t slash = title.find('/'); slash != std::string::npos) title.insert(slash + 1, "<wbr>");
   return title;
 }
@@ -72,33 +74,39 @@ std::string table(const Report& report) {
 
 std::string section(std::string_view title, std::string_view text, const std::string& body) {
   if (body.empty()) return {};
-  return fmt::format("<section><h2>{}</h2><p class=\"sub\">{}</p>{}</section>", escape_html(title), escape_html(text), body);
+  return fmt::format("<section><h2>{}</h2><p class=\"sub\">{}</p>{}</section>", escape_html(title),
+                     escape_html(text), body);
 }
 
 std::string size_chart(const Report& report) {
   std::vector<ChartPoint> points;
-  const bool labelled = std::ranges::any_of(report.variants, [](const VariantReport& v) { return v.retention.has_value(); });
+  const bool labelled =
+      std::ranges::any_of(report.variants, [](const VariantReport& v) { return v.retention.has_value(); });
   for (std::size_t v = 0; v < report.variants.size(); ++v) {
     const VariantReport& variant = report.variants[v];
     if (is_broken(variant)) continue;
     const double megabytes = static_cast<double>(variant.bytes) / 1e6;
     if (labelled && variant.retention) {
       const Estimate& retention = *variant.retention;
-      points.push_back({megabytes, 100 * retention.value, 100 * retention.low, 100 * retention.high, variant.dtype, v});
+      points.push_back(
+          {megabytes, 100 * retention.value, 100 * retention.low, 100 * retention.high, variant.dtype, v});
     } else if (!labelled) {
       const double cosine = variant.agreement.cosine_mean;
       points.push_back({megabytes, cosine, cosine, cosine, variant.dtype, v});
     }
   }
-  ChartAxes axes{"download, MB", labelled ? "retention, %" : "cosine", "Quality of each variant over its size"};
+  ChartAxes axes{"download, MB", labelled ? "retention, %" : "cosine",
+                 "Quality of each variant over its size"};
   axes.y_reference = labelled ? 100 : 1;
   axes.y_start = labelled ? 99 : 0.999;
   if (!labelled) axes.y_limit = 1;
-  return section("Size against quality",
-                 labelled ? "Share of the reference's score that is left; bars are 95 % intervals of a paired bootstrap. One that "
-                            "reaches 100 % cannot tell the variant from the reference."
-                          : "Mean cosine of the outputs with the reference's.",
-                 scatter_chart(points, axes));
+  return section(
+      "Size against quality",
+      labelled
+          ? "Share of the reference's score that is left; bars are 95 % intervals of a paired bootstrap. One that "
+            "reaches 100 % cannot tell the variant from the reference."
+          : "Mean cosine of the outputs with the reference's.",
+      scatter_chart(points, axes));
 }
 
 // What a reader should know of a variant's layers; nothing where there is nothing to say.
@@ -106,9 +114,12 @@ std::string worst_layer(const VariantReport& variant) {
   std::string text;
   if (is_broken(variant)) {
     text = fmt::format("NaN or infinity from {} on", escape_html(variant.first_nonfinite));
-  } else if (const auto worst = std::ranges::min_element(variant.layers, {}, &LayerError::sqnr_db); worst != variant.layers.end()) {
-    text = worst->sqnr_db >= kExactSqnr ? "exact"
-                                        : fmt::format("lowest at {} ({:.1f} dB, cosine {:.5f})", escape_html(worst->name), worst->sqnr_db, worst->cosine);
+  } else if (const auto worst = std::ranges::min_element(variant.layers, {}, &LayerError::sqnr_db);
+             worst != variant.layers.end()) {
+    text = worst->sqnr_db >= kExactSqnr
+               ? "exact"
+               : fmt::format("lowest at {} ({:.1f} dB, cosine {:.5f})", escape_html(worst->name),
+                             worst->sqnr_db, worst->cosine);
   }
   return text.empty() ? text : fmt::format("<li><b>{}</b>: {}</li>", escape_html(variant.dtype), text);
 }
@@ -117,19 +128,23 @@ std::string frontier_charts(const Report& report) {
   std::string html;
   for (const BudgetFrontier& frontier : report.frontiers) {
     const bool measured = frontier.chosen.measured.has_value();
-    const std::string unit = frontier.unit == "noise" ? "noise of the weights: no examples were given" : "mean " + frontier.unit + " of the outputs";
-    html += section("Bits within the budget, " + frontier.dtype,
-                    fmt::format("What four or eight bits for each weight were expected to lose ({}), added up from each weight's sensitivity. "
-                                "The large dot is the choice{}{}",
-                                unit, measured ? ", as measured on the examples" : ", also an estimate",
-                                frontier.tried.empty() ? "." : "; rings are choices that were measured on the way to it."),
-                    frontier_chart(frontier));
+    const std::string unit = frontier.unit == "noise" ? "noise of the weights: no examples were given"
+                                                      : "mean " + frontier.unit + " of the outputs";
+    html += section(
+        "Bits within the budget, " + frontier.dtype,
+        fmt::format(
+            "What four or eight bits for each weight were expected to lose ({}), added up from each weight's sensitivity. "
+            "The large dot is the choice{}{}",
+            unit, measured ? ", as measured on the examples" : ", also an estimate",
+            frontier.tried.empty() ? "." : "; rings are choices that were measured on the way to it."),
+        frontier_chart(frontier));
   }
   return html;
 }
 
 std::string layer_chart(const Report& report) {
-  const auto longest = std::ranges::max_element(report.variants, {}, [](const VariantReport& v) { return v.layers.size(); });
+  const auto longest =
+      std::ranges::max_element(report.variants, {}, [](const VariantReport& v) { return v.layers.size(); });
   if (longest == report.variants.end() || longest->layers.empty()) return {};
   std::vector<std::string> names;
   for (const LayerError& layer : longest->layers) names.push_back(layer.name);
@@ -138,30 +153,36 @@ std::string layer_chart(const Report& report) {
   for (std::size_t v = 0; v < report.variants.size(); ++v) {
     const VariantReport& variant = report.variants[v];
     worst += worst_layer(variant);
-    const bool exact = std::ranges::all_of(variant.layers, [](const LayerError& layer) { return layer.sqnr_db >= kExactSqnr; });
+    const bool exact = std::ranges::all_of(
+        variant.layers, [](const LayerError& layer) { return layer.sqnr_db >= kExactSqnr; });
     if (exact || variant.layers.size() != names.size()) continue;
     ChartSeries one{variant.dtype, {}, v};
     for (const LayerError& layer : variant.layers) {
-      one.values.push_back(layer.sqnr_db <= -kExactSqnr ? std::nan("") : std::min(layer.sqnr_db, kHighestSqnr));
+      one.values.push_back(layer.sqnr_db <= -kExactSqnr ? std::nan("")
+                                                        : std::min(layer.sqnr_db, kHighestSqnr));
     }
     series.push_back(std::move(one));
   }
-  const std::string chart =
-      line_chart(names, series, {"layer, in order of execution", "SQNR, dB", "Signal to quantization noise of each layer's output"});
-  return section("Where the error arises",
-                 "Signal to noise of every layer's output against the float model, accumulated up to it. Six decibels are one bit.",
-                 chart + "<ul>" + worst + "</ul>");
+  const std::string chart = line_chart(
+      names, series,
+      {"layer, in order of execution", "SQNR, dB", "Signal to quantization noise of each layer's output"});
+  return section(
+      "Where the error arises",
+      "Signal to noise of every layer's output against the float model, accumulated up to it. Six decibels are one bit.",
+      chart + "<ul>" + worst + "</ul>");
 }
 
 std::string kl_chart(const Report& report) {
   std::vector<ChartSeries> series;
   for (std::size_t v = 0; v < report.variants.size(); ++v) {
     const Agreement& agreement = report.variants[v].agreement;
-    if (!agreement.kl.empty() && agreement.kl_max > 0 && !is_broken(report.variants[v])) series.push_back({report.variants[v].dtype, agreement.kl, v});
+    if (!agreement.kl.empty() && agreement.kl_max > 0 && !is_broken(report.variants[v]))
+      series.push_back({report.variants[v].dtype, agreement.kl, v});
   }
-  return section("How far answers move",
-                 "KL divergence of each answer's distribution from the reference's: how many texts lie where. Further right is further off.",
-                 log_histogram(series, {"KL divergence, nats", "", "Histogram of KL divergence per variant"}));
+  return section(
+      "How far answers move",
+      "KL divergence of each answer's distribution from the reference's: how many texts lie where. Further right is further off.",
+      log_histogram(series, {"KL divergence, nats", "", "Histogram of KL divergence per variant"}));
 }
 
 // Missed and undecided ones in full, the others on request.
@@ -169,35 +190,47 @@ std::string gates(const Report& report) {
   std::string open, passed;
   std::int64_t count = 0;
   for (const Gate& gate : report.gates) {
-    const char* word = gate.verdict == Gate::Verdict::kPassed ? "passed" : gate.verdict == Gate::Verdict::kMissed ? "missed" : "undecided";
+    const char* word = gate.verdict == Gate::Verdict::kPassed   ? "passed"
+                       : gate.verdict == Gate::Verdict::kMissed ? "missed"
+                                                                : "undecided";
     const bool is_passed = gate.verdict == Gate::Verdict::kPassed;
-    (is_passed ? passed : open) += fmt::format("<li><b class=\"{}\">{}</b>: {}</li>", word, word, escape_html(gate.text));
+    (is_passed ? passed : open) +=
+        fmt::format("<li><b class=\"{}\">{}</b>: {}</li>", word, word, escape_html(gate.text));
     count += is_passed ? 1 : 0;
   }
   std::string html;
   if (!open.empty()) html += "<ul>" + open + "</ul>";
-  if (count > 0) html += fmt::format("<details><summary><b class=\"passed\">passed</b>: {}</summary><ul>{}</ul></details>", count, passed);
+  if (count > 0)
+    html += fmt::format("<details><summary><b class=\"passed\">passed</b>: {}</summary><ul>{}</ul></details>",
+                        count, passed);
   return section("Gates", "Limits that this run was asked to hold.", html);
 }
 
 }  // namespace
 
 std::string report_html(const Report& report) {
-  std::string facts = fmt::format("{} · {} · {} parameters · {} samples of {}", escape_html(report.family), escape_html(report.task),
-                                  format_count(report.parameters), format_count(report.samples), escape_html(report.data));
-  std::string html = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">";
-  html += fmt::format("<title>{}: quality after compression</title><style>{}</style></head><body><main>", escape_html(report.model), kStyle);
-  html += fmt::format("<h1>{}</h1><p class=\"sub\">Quality after compression · {}</p>", escape_html(report.model), facts);
+  std::string facts = fmt::format("{} · {} · {} parameters · {} samples of {}", escape_html(report.family),
+                                  escape_html(report.task), format_count(report.parameters),
+                                  format_count(report.samples), escape_html(report.data));
+  std::string html =
+      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">";
+  html += fmt::format("<title>{}: quality after compression</title><style>{}</style></head><body><main>",
+                      escape_html(report.model), kStyle);
+  html += fmt::format("<h1>{}</h1><p class=\"sub\">Quality after compression · {}</p>",
+                      escape_html(report.model), facts);
   html += fmt::format("<p class=\"lead\">{}</p>", escape_html(report_summary(report)));
   std::string about = "Reference: " + report.reference + ".";
-  if (report.reference_score) about += fmt::format(" Its {} is {}.", report.metric, format_estimate(*report.reference_score));
+  if (report.reference_score)
+    about += fmt::format(" Its {} is {}.", report.metric, format_estimate(*report.reference_score));
   html += section("Variants", about, table(report));
-  html += gates(report) + size_chart(report) + frontier_charts(report) + layer_chart(report) + kl_chart(report);
+  html +=
+      gates(report) + size_chart(report) + frontier_charts(report) + layer_chart(report) + kl_chart(report);
   std::string notes;
   for (const std::string& note : report.notes) notes += "<li>" + escape_html(note) + "</li>";
   if (!notes.empty()) html += section("Notes", "What the reader should know.", "<ul>" + notes + "</ul>");
-  html += fmt::format("<footer>Measured on the shipped files by bantam {}; seed {}.</footer></main></body></html>\n",
-                      escape_html(report.tool_version), report.seed);
+  html += fmt::format(
+      "<footer>Measured on the shipped files by bantam {}; seed {}.</footer></main></body></html>\n",
+      escape_html(report.tool_version), report.seed);
   return html;
 }
 

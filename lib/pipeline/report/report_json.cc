@@ -37,7 +37,8 @@ constexpr std::pair<const char*, double TokenAgreement::*> kQuantiles[] = {
 Json tokens_json(const TokenAgreement& tokens) {
   Json json = {{"tokens", tokens.tokens}, {"windows", tokens.windows}};
   for (const auto& [key, figure] : kMeasured) {
-    json[key] = {{"value", finite_or_null((tokens.*figure).value)}, {"error", finite_or_null((tokens.*figure).error)}};
+    json[key] = {{"value", finite_or_null((tokens.*figure).value)},
+                 {"error", finite_or_null((tokens.*figure).error)}};
   }
   for (const auto& [key, figure] : kQuantiles) json[key] = finite_or_null(tokens.*figure);
   return json;
@@ -48,16 +49,20 @@ TokenAgreement read_tokens(const Json& json) {
   tokens.tokens = json.at("tokens").get<std::int64_t>();
   tokens.windows = json.at("windows").get<std::int64_t>();
   for (const auto& [key, figure] : kMeasured)
-    tokens.*figure = {number_or_infinity(json.at(key).at("value")), number_or_infinity(json.at(key).at("error"))};
+    tokens.*
+        figure = {number_or_infinity(json.at(key).at("value")), number_or_infinity(json.at(key).at("error"))};
   for (const auto& [key, figure] : kQuantiles) tokens.*figure = number_or_infinity(json.at(key));
   return tokens;
 }
 
 std::string_view verdict_name(Gate::Verdict verdict) {
   switch (verdict) {
-    case Gate::Verdict::kPassed: return "passed";
-    case Gate::Verdict::kMissed: return "missed";
-    case Gate::Verdict::kUndecided: return "undecided";
+    case Gate::Verdict::kPassed:
+      return "passed";
+    case Gate::Verdict::kMissed:
+      return "missed";
+    case Gate::Verdict::kUndecided:
+      return "undecided";
   }
   BANTAM_ASSERT(false);
 }
@@ -121,7 +126,8 @@ VariantReport read_variant(const Json& json) {
   if (json.contains("tokens")) variant.tokens = read_tokens(json.at("tokens"));
   if (json.contains("padded_max_abs")) variant.padded_max_abs = number_or_infinity(json.at("padded_max_abs"));
   for (const Json& layer : json.at("layers")) {
-    variant.layers.push_back({layer.at("name").get<std::string>(), layer.at("sqnr_db").get<double>(), layer.at("cosine").get<double>()});
+    variant.layers.push_back({layer.at("name").get<std::string>(), layer.at("sqnr_db").get<double>(),
+                              layer.at("cosine").get<double>()});
   }
   return variant;
 }
@@ -146,8 +152,12 @@ std::string report_json(const Report& report) {
   if (report.reference_score) json["reference_score"] = estimate_json(*report.reference_score);
   for (const VariantReport& variant : report.variants) json["variants"].push_back(variant_json(variant));
   for (const Gate& gate : report.gates) {
-    json["gates"].push_back({{"name", gate.name}, {"dtype", gate.dtype}, {"limit", gate.limit}, {"value", finite_or_null(gate.value)},
-                             {"verdict", std::string(verdict_name(gate.verdict))}, {"text", gate.text}});
+    json["gates"].push_back({{"name", gate.name},
+                             {"dtype", gate.dtype},
+                             {"limit", gate.limit},
+                             {"value", finite_or_null(gate.value)},
+                             {"verdict", std::string(verdict_name(gate.verdict))},
+                             {"text", gate.text}});
   }
   if (!report.frontiers.empty()) json["frontiers"] = frontiers_json(report.frontiers);
   return to_pretty_json(json);
@@ -160,7 +170,8 @@ Report read_report(const std::string& path) {
       fail("is not a report of bantam evaluate");
     }
     if (json["schema_version"] != kReportSchemaVersion) {
-      fail("is a report of schema version {}; this bantam reads version {}", json["schema_version"].dump(), kReportSchemaVersion);
+      fail("is a report of schema version {}; this bantam reads version {}", json["schema_version"].dump(),
+           kReportSchemaVersion);
     }
     try {
       Report report;
@@ -175,13 +186,17 @@ Report read_report(const std::string& path) {
       report.seed = json.at("seed").get<std::int64_t>();
       report.parameters = json.at("parameters").get<std::int64_t>();
       report.notes = json.at("notes").get<std::vector<std::string>>();
-      if (json.contains("reference_score")) report.reference_score = read_estimate(json.at("reference_score"));
+      if (json.contains("reference_score"))
+        report.reference_score = read_estimate(json.at("reference_score"));
       for (const Json& variant : json.at("variants")) report.variants.push_back(read_variant(variant));
       for (const Json& gate : json.at("gates")) {
-        report.gates.push_back({gate.at("name").get<std::string>(), gate.at("dtype").get<std::string>(), gate.at("limit").get<double>(),
-                                number_or_infinity(gate.at("value")), read_verdict(gate.at("verdict").get<std::string>()), gate.at("text").get<std::string>()});
+        report.gates.push_back({gate.at("name").get<std::string>(), gate.at("dtype").get<std::string>(),
+                                gate.at("limit").get<double>(), number_or_infinity(gate.at("value")),
+                                read_verdict(gate.at("verdict").get<std::string>()),
+                                gate.at("text").get<std::string>()});
       }
-      for (const Json& frontier : json.value("frontiers", Json::array())) report.frontiers.push_back(read_frontier(frontier));
+      for (const Json& frontier : json.value("frontiers", Json::array()))
+        report.frontiers.push_back(read_frontier(frontier));
       return report;
     } catch (const Json::exception& error) {
       fail("is not a complete report: {}", error.what());

@@ -36,9 +36,12 @@ std::vector<BudgetFrontier::Point> shown(const BudgetFrontier& frontier) {
 }  // namespace
 
 std::string report_markdown(const Report& report) {
-  std::string text = fmt::format("## {}: quality after compression\n\n{}\n\n", escape(report.model), report_summary(report));
-  text += fmt::format("{} samples of `{}`, task {}, reference: {}.", report.samples, escape(report.data), report.task, escape(report.reference));
-  if (report.reference_score) text += fmt::format(" Reference {}: {}.", report.metric, format_estimate(*report.reference_score));
+  std::string text =
+      fmt::format("## {}: quality after compression\n\n{}\n\n", escape(report.model), report_summary(report));
+  text += fmt::format("{} samples of `{}`, task {}, reference: {}.", report.samples, escape(report.data),
+                      report.task, escape(report.reference));
+  if (report.reference_score)
+    text += fmt::format(" Reference {}: {}.", report.metric, format_estimate(*report.reference_score));
   text += "\n\n";
   const std::vector<ReportColumn> columns = report_columns(report);
   for (const ReportColumn& column : columns) text += "| " + column.title + " ";
@@ -51,15 +54,19 @@ std::string report_markdown(const Report& report) {
   }
   if (!report.gates.empty()) text += "\n### Gates\n\n";
   for (const Gate& gate : report.gates) {
-    const char* mark = gate.verdict == Gate::Verdict::kPassed ? "✅" : gate.verdict == Gate::Verdict::kMissed ? "❌" : "❔";
+    const char* mark = gate.verdict == Gate::Verdict::kPassed   ? "✅"
+                       : gate.verdict == Gate::Verdict::kMissed ? "❌"
+                                                                : "❔";
     text += fmt::format("- {} {}\n", mark, escape(gate.text));
   }
   for (const BudgetFrontier& frontier : report.frontiers) {
-    text += fmt::format("\n### Bits within the budget, {}\n\n| bytes | expected {} | measured |\n|--:|--:|--:|\n", frontier.dtype, frontier.unit);
+    text +=
+        fmt::format("\n### Bits within the budget, {}\n\n| bytes | expected {} | measured |\n|--:|--:|--:|\n",
+                    frontier.dtype, frontier.unit);
     for (const BudgetFrontier::Point& point : shown(frontier)) {
       const bool chosen = point.bytes == frontier.chosen.bytes && point.expected == frontier.chosen.expected;
-      text += fmt::format("| {}{} | {:.4g} | {} |\n", format_count(point.bytes), chosen ? ", chosen" : "", point.expected,
-                          point.measured ? fmt::format("{:.4g}", *point.measured) : "");
+      text += fmt::format("| {}{} | {:.4g} | {} |\n", format_count(point.bytes), chosen ? ", chosen" : "",
+                          point.expected, point.measured ? fmt::format("{:.4g}", *point.measured) : "");
     }
   }
   for (const std::string& note : report.notes) text += "\n> " + escape(note) + "\n";

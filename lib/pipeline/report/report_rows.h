@@ -11,14 +11,15 @@ namespace bantam {
 struct ReportColumn {
   std::string title;
   bool number = true;
-  std::string help;  // what the figure means
+  std::string help;                // what the figure means
   std::vector<std::string> cells;  // one per variant
 };
 
 // A variant that gave NaN or infinity: its figures mean nothing.
 bool is_broken(const VariantReport& variant);
 
-// Columns that have something to say in this report (no score without labels, no KL where outputs are embeddings).
+// Columns that have something to say in this report (no score without labels, no KL where outputs are
+// embeddings).
 std::vector<ReportColumn> report_columns(const Report& report);
 
 std::string format_estimate(const Estimate& estimate);  // "0.7924 [0.772, 0.812]"

@@ -112,7 +112,8 @@ std::string scatter_chart(const std::vector<ChartPoint>& points, const ChartAxes
       const double distance = std::hypot(chart_x(x, points[k].x) - px, chart_y(y, points[k].y, kBottom) - py);
       if (distance < kRadius / 2) radius = std::max(radius - 2.2, kInnerRadius);
     }
-    dots += fmt::format("<circle class=\"s{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\"/>", colour, px, py, radius);
+    dots += fmt::format("<circle class=\"s{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\"/>", colour, px, py,
+                        radius);
   }
   std::string labels;
   for (const ChartPoint& point : points) {
@@ -120,7 +121,8 @@ std::string scatter_chart(const std::vector<ChartPoint>& points, const ChartAxes
     const Spot place = best_spot(spots(px, py, text_width(point.label)), taken);
     taken.push_back(place.box);
     const std::string colour = fmt::format("s{}", point.colour % kChartColours);
-    if (place.far) svg += svg_line("leader " + colour, px, py, place.x + (place.anchor == "start" ? -3 : 3), place.y - 4);
+    if (place.far)
+      svg += svg_line("leader " + colour, px, py, place.x + (place.anchor == "start" ? -3 : 3), place.y - 4);
     labels += svg_text(place.x, place.y, place.anchor, point.label, " class=\"name " + colour + "\"");
   }
   svg += dots + labels;

@@ -14,7 +14,7 @@ std::string escape_html(std::string_view text);
 struct ChartPoint {
   double x = 0;
   double y = 0;
-  double y_low = 0;   // whiskers; equal to y for none
+  double y_low = 0;  // whiskers; equal to y for none
   double y_high = 0;
   std::string label;
   std::size_t colour = 0;
@@ -38,9 +38,11 @@ struct ChartAxes {
 // Inline <svg> elements that take their colours from CSS classes s0, s1, ... of the page.
 // Labels find a place where they cover no dot, whisker or other label; dots at one place are drawn as rings.
 std::string scatter_chart(const std::vector<ChartPoint>& points, const ChartAxes& axes);
-// One line per series over shared names of layers, interrupted where a value is not finite. The axis names the blocks that
-// layers belong to ("/encoder/layer.2"); each layer's own name and values show when the pointer rests on it.
-std::string line_chart(const std::vector<std::string>& layers, const std::vector<ChartSeries>& series, const ChartAxes& axes);
+// One line per series over shared names of layers, interrupted where a value is not finite. The axis names
+// the blocks that layers belong to ("/encoder/layer.2"); each layer's own name and values show when the
+// pointer rests on it.
+std::string line_chart(const std::vector<std::string>& layers, const std::vector<ChartSeries>& series,
+                       const ChartAxes& axes);
 // Histograms of positive values in logarithmic bins, one below the other, all on the same scales.
 std::string log_histogram(const std::vector<ChartSeries>& series, const ChartAxes& axes);
 

@@ -11,12 +11,23 @@ std::string escape_html(std::string_view text) {
   std::string result;
   for (const char c : text) {
     switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      case '\'': result += "&#39;"; break;
-      default: result += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\'':
+        result += "&#39;";
+        break;
+      default:
+        result += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;
     }
   }
   return result;
@@ -58,16 +69,19 @@ std::vector<double> chart_ticks(const ChartRange& range, int wanted) {
 }
 
 std::string svg_begin(double height, std::string_view description) {
-  return fmt::format("<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\">", kChartWidth, height,
-                     escape_html(description));
+  return fmt::format("<svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}\">", kChartWidth,
+                     height, escape_html(description));
 }
 
-std::string svg_text(double x, double y, std::string_view anchor, std::string_view content, std::string_view extra) {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>", x, y, anchor, extra, escape_html(content));
+std::string svg_text(double x, double y, std::string_view anchor, std::string_view content,
+                     std::string_view extra) {
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>", x, y, anchor, extra,
+                     escape_html(content));
 }
 
 std::string svg_line(std::string_view css, double x1, double y1, double x2, double y2) {
-  return fmt::format("<line class=\"{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", css, x1, y1, x2, y2);
+  return fmt::format("<line class=\"{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>", css, x1,
+                     y1, x2, y2);
 }
 
 std::string svg_horizontal_grid(const ChartRange& y, double bottom) {
@@ -82,9 +96,12 @@ std::string svg_horizontal_grid(const ChartRange& y, double bottom) {
 
 std::string svg_vertical_title(std::string_view title, double bottom) {
   const double middle = (kPlotTop + bottom) / 2;
-  return svg_text(16, middle, "middle", title, fmt::format(" class=\"axis\" transform=\"rotate(-90 16 {:.1f})\"", middle));
+  return svg_text(16, middle, "middle", title,
+                  fmt::format(" class=\"axis\" transform=\"rotate(-90 16 {:.1f})\"", middle));
 }
 
-double text_width(std::string_view text) { return 7.6 * static_cast<double>(text.size()); }
+double text_width(std::string_view text) {
+  return 7.6 * static_cast<double>(text.size());
+}
 
 }  // namespace bantam

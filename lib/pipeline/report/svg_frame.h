@@ -30,7 +30,8 @@ ChartRange padded(double low, double high, double share);
 std::vector<double> chart_ticks(const ChartRange& range, int wanted);
 
 std::string svg_begin(double height, std::string_view description);
-std::string svg_text(double x, double y, std::string_view anchor, std::string_view content, std::string_view extra = "");
+std::string svg_text(double x, double y, std::string_view anchor, std::string_view content,
+                     std::string_view extra = "");
 std::string svg_line(std::string_view css, double x1, double y1, double x2, double y2);
 std::string svg_horizontal_grid(const ChartRange& y, double bottom);
 std::string svg_vertical_title(std::string_view title, double bottom);

@@ -24,7 +24,8 @@ std::string_view trim(std::string_view text) {
 std::optional<std::int64_t> number(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || text.front() == '-' || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (text.empty() || text.front() == '-' || error != std::errc() || end != text.data() + text.size())
+    return std::nullopt;
   return value;
 }
 

@@ -5,14 +5,15 @@
 
 namespace bantam {
 
-// What the values of a request's headers ask for (RFC 9110): any text is taken, and what means nothing asks for nothing.
+// What the values of a request's headers ask for (RFC 9110): any text is taken, and what means nothing asks
+// for nothing.
 
 // Half-open range of bytes.
 struct ByteRange64 {
   std::int64_t begin = 0, end = 0;
 };
 enum class RangeKind : std::uint8_t {
-  kWhole,          // no range, several of them, or a form that we do not know: the whole file is a right answer
+  kWhole,  // no range, several of them, or a form that we do not know: the whole file is a right answer
   kPart,
   kUnsatisfiable,  // begins behind the end
 };

@@ -1,7 +1,7 @@
 #include "pipeline/serve/server.h"
 
-// The one file that includes cpp-httplib. Its limits are compile-time: poll() for sockets beyond FD_SETSIZE, heads as long
-// as browsers send them.
+// The one file that includes cpp-httplib. Its limits are compile-time: poll() for sockets beyond FD_SETSIZE,
+// heads as long as browsers send them.
 #define CPPHTTPLIB_USE_POLL
 #define CPPHTTPLIB_TCP_NODELAY true
 #define CPPHTTPLIB_LISTEN_BACKLOG 128
@@ -23,12 +23,13 @@ namespace {
 
 constexpr std::size_t kThreads = 64;  // connections that are served at once
 constexpr std::size_t kChunk = 256 * 1024;
-constexpr int kSilence = 30;  // s without a byte of a head
-constexpr int kStalled = 60;  // s without a byte taken
+constexpr int kSilence = 30;                            // s without a byte of a head
+constexpr int kStalled = 60;                            // s without a byte taken
 constexpr auto kTick = std::chrono::milliseconds(100);  // between looks at cancel_requested()
 
 std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return text;
 }
 
@@ -41,10 +42,13 @@ HttpRequest request_of(const httplib::Request& request) {
   return result;
 }
 
-// Sends a part of a file in chunks. A file that was shortened meanwhile ends the connection: the client misses bytes.
+// Sends a part of a file in chunks. A file that was shortened meanwhile ends the connection: the client
+// misses bytes.
 httplib::ContentProvider provider_of(const HttpAnswer& answer) {
-  const auto buffer = std::make_shared<std::vector<char>>(static_cast<std::size_t>(std::min<std::int64_t>(kChunk, answer.length)));
-  return [file = answer.file, begin = answer.offset, buffer](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+  const auto buffer = std::make_shared<std::vector<char>>(
+      static_cast<std::size_t>(std::min<std::int64_t>(kChunk, answer.length)));
+  return [file = answer.file, begin = answer.offset, buffer](std::size_t offset, std::size_t length,
+                                                             httplib::DataSink& sink) {
     const auto chunk = std::span(*buffer).first(std::min(buffer->size(), length));
     try {
       file->read_at(begin + static_cast<std::int64_t>(offset), std::as_writable_bytes(chunk));
@@ -56,8 +60,8 @@ httplib::ContentProvider provider_of(const HttpAnswer& answer) {
 }
 
 void respond(const HttpAnswer& answer, const httplib::Request& request, httplib::Response& response) {
-  // httplib would cut ranges out of whatever is answered, without regard to If-Range or to the end of the file. The
-  // request is its own local variable, which it shows to handlers as a constant.
+  // httplib would cut ranges out of whatever is answered, without regard to If-Range or to the end of the
+  // file. The request is its own local variable, which it shows to handlers as a constant.
   const_cast<httplib::Request&>(request).ranges.clear();
   response.status = answer.status;
   std::string type;
@@ -77,7 +81,8 @@ void respond(const HttpAnswer& answer, const httplib::Request& request, httplib:
   }
 }
 
-void respond_plain(int status, std::string text, const httplib::Request& request, httplib::Response& response) {
+void respond_plain(int status, std::string text, const httplib::Request& request,
+                   httplib::Response& response) {
   HttpAnswer answer = plain_answer(status, std::move(text));
   Site::add_policies(answer);
   response.headers.clear();
@@ -93,8 +98,8 @@ int port_of(int socket) {
   return -1;
 }
 
-// Ends what threads wait for: httplib joins them, and they would wait for readers that take nothing. It keeps no list of
-// its connections, but they are this process's sockets of that port.
+// Ends what threads wait for: httplib joins them, and they would wait for readers that take nothing. It keeps
+// no list of its connections, but they are this process's sockets of that port.
 void shut_connections(int port) {
   const long limit = ::sysconf(_SC_OPEN_MAX);
   for (int socket = 3; socket < std::min(limit, 65536L); ++socket) {
@@ -117,18 +122,21 @@ struct Server::Impl {
     }
   }
 
-  // What httplib refuses by itself: heads that are none or too long, and a Range that it cannot read, which is to be
-  // ignored (RFC 9110, section 14.2).
+  // What httplib refuses by itself: heads that are none or too long, and a Range that it cannot read, which
+  // is to be ignored (RFC 9110, section 14.2).
   void refuse(const httplib::Request& request, httplib::Response& response) const {
     if (response.status == 416 && response.body.empty()) {
       answer(request, response);
     } else if (response.body.empty()) {
-      respond_plain(response.status, response.status == 414 ? "The address is too long." : "That is no request.", request, response);
+      respond_plain(response.status,
+                    response.status == 414 ? "The address is too long." : "That is no request.", request,
+                    response);
     }
   }
 };
 
-Server::Server(std::shared_ptr<const Site> site, const std::string& host, int port) : impl_(std::make_unique<Impl>()) {
+Server::Server(std::shared_ptr<const Site> site, const std::string& host, int port)
+    : impl_(std::make_unique<Impl>()) {
   impl_->site = std::move(site);
   httplib::Server& server = impl_->server;
   server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
@@ -140,14 +148,16 @@ Server::Server(std::shared_ptr<const Site> site, const std::string& host, int po
     const int on = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   });
-  server.set_pre_routing_handler([impl = impl_.get()](const httplib::Request& request, httplib::Response& response) {
-    impl->answer(request, response);
-    return httplib::Server::HandlerResponse::Handled;
-  });
-  server.set_error_handler(httplib::Server::HandlerWithResponse([impl = impl_.get()](const httplib::Request& request, httplib::Response& response) {
-    impl->refuse(request, response);
-    return httplib::Server::HandlerResponse::Handled;
-  }));
+  server.set_pre_routing_handler(
+      [impl = impl_.get()](const httplib::Request& request, httplib::Response& response) {
+        impl->answer(request, response);
+        return httplib::Server::HandlerResponse::Handled;
+      });
+  server.set_error_handler(httplib::Server::HandlerWithResponse(
+      [impl = impl_.get()](const httplib::Request& request, httplib::Response& response) {
+        impl->refuse(request, response);
+        return httplib::Server::HandlerResponse::Handled;
+      }));
   errno = 0;
   impl_->port = port == 0 ? server.bind_to_any_port(host) : server.bind_to_port(host, port) ? port : -1;
   if (impl_->port > 0) return;
@@ -158,7 +168,9 @@ Server::Server(std::shared_ptr<const Site> site, const std::string& host, int po
 
 Server::~Server() = default;
 
-int Server::port() const { return impl_->port; }
+int Server::port() const {
+  return impl_->port;
+}
 
 void Server::run() {
   std::atomic<bool> ended{false};

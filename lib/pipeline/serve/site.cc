@@ -48,7 +48,9 @@ std::map<std::string, std::string> read_digests(const fs::path& root) {
   return digests;
 }
 
-std::string content_encoding(const Compression& compression) { return std::string(compression.name); }
+std::string content_encoding(const Compression& compression) {
+  return std::string(compression.name);
+}
 
 }  // namespace
 
@@ -91,7 +93,8 @@ bool Site::find(const Folder& folder, const std::string& name, Found& found) con
   std::error_code error;
   const fs::path path = fs::canonical(folder.root / name, error);  // links are followed, and must stay inside
   if (error || !fs::is_regular_file(path, error)) return false;
-  if (std::mismatch(folder.root.begin(), folder.root.end(), path.begin(), path.end()).first != folder.root.end()) {
+  if (std::mismatch(folder.root.begin(), folder.root.end(), path.begin(), path.end()).first !=
+      folder.root.end()) {
     return false;
   }
   struct stat status {};
@@ -101,10 +104,12 @@ bool Site::find(const Folder& folder, const std::string& name, Found& found) con
   const auto digest = folder.digests.find(name);
   // A file that is newer than the list of digests may be another one.
   struct stat sums {};
-  const bool listed = digest != folder.digests.end() && ::stat((folder.root / "SHA256SUMS").c_str(), &sums) == 0 &&
+  const bool listed = digest != folder.digests.end() &&
+                      ::stat((folder.root / "SHA256SUMS").c_str(), &sums) == 0 &&
                       status.st_mtim.tv_sec <= sums.st_mtim.tv_sec;
   found.tag = listed ? fmt::format("\"{}\"", digest->second)
-                     : fmt::format("W/\"{:x}-{:x}.{:x}\"", found.bytes, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+                     : fmt::format("W/\"{:x}-{:x}.{:x}\"", found.bytes, status.st_mtim.tv_sec,
+                                   status.st_mtim.tv_nsec);
   return true;
 }
 
@@ -119,7 +124,9 @@ HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const st
     Found twin;
     if (!find(folder, name + std::string(compression.extension), twin)) continue;
     has_twin = true;
-    if (encoded || !range_header.empty() || !accepts_coding(request.header("accept-encoding"), compression.name)) continue;
+    if (encoded || !range_header.empty() ||
+        !accepts_coding(request.header("accept-encoding"), compression.name))
+      continue;
     found = twin;
     encoded = true;
     answer.headers.emplace_back("Content-Encoding", content_encoding(compression));
@@ -137,7 +144,8 @@ HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const st
   answer.length = found.bytes;
   // A part of another version than the client has would make a mixture.
   const std::string if_range = request.header("if-range");
-  if (range_header.empty() || (!if_range.empty() && (if_range != found.tag || found.tag.starts_with("W/")))) return answer;
+  if (range_header.empty() || (!if_range.empty() && (if_range != found.tag || found.tag.starts_with("W/"))))
+    return answer;
   ByteRange64 range;
   switch (parse_byte_range(range_header, found.bytes, range)) {
     case RangeKind::kWhole:
@@ -150,7 +158,8 @@ HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const st
       answer.status = 206;
       answer.offset = range.begin;
       answer.length = range.end - range.begin;
-      answer.headers.emplace_back("Content-Range", fmt::format("bytes {}-{}/{}", range.begin, range.end - 1, found.bytes));
+      answer.headers.emplace_back("Content-Range",
+                                  fmt::format("bytes {}-{}/{}", range.begin, range.end - 1, found.bytes));
       return answer;
   }
   BANTAM_ASSERT(false);

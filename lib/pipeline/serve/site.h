@@ -14,8 +14,8 @@ namespace bantam {
 
 // What a server of files needs of a request's head.
 struct HttpRequest {
-  std::string method;  // "GET"
-  std::string path;    // decoded, without query: "/onnx/model.onnx"
+  std::string method;                          // "GET"
+  std::string path;                            // decoded, without query: "/onnx/model.onnx"
   std::map<std::string, std::string> headers;  // names in lower case; repeated ones joined by ", "
 
   std::string header(const std::string& name) const;  // empty: absent
@@ -31,21 +31,23 @@ struct HttpAnswer {
 };
 
 struct SiteOptions {
-  // Where requests may come from by their Host header: a page of another name that was made to resolve to this machine
-  // cannot read what is served to it. Empty: any.
+  // Where requests may come from by their Host header: a page of another name that was made to resolve to
+  // this machine cannot read what is served to it. Empty: any.
   std::vector<std::string> hosts;
 };
 
-// Folders as a web site: a bundle at "/", and others below prefixes. Immutable; answers from several threads at once.
+// Folders as a web site: a bundle at "/", and others below prefixes. Immutable; answers from several threads
+// at once.
 //
-// Files are answered with the headers that WebAssembly threads need (COOP, COEP, CORP), with their SHA-256 from
-// SHA256SUMS as a strong entity tag where the folder has one that fits, with byte ranges, and as their precompressed
-// twin (*.zst, *.gz) where the browser accepts it and asks for no range. No answer leads out of a folder, by ".." or by a
-// link. Errors are plain text, so that nobody takes a page for a model.
+// Files are answered with the headers that WebAssembly threads need (COOP, COEP, CORP), with their SHA-256
+// from SHA256SUMS as a strong entity tag where the folder has one that fits, with byte ranges, and as their
+// precompressed twin (*.zst, *.gz) where the browser accepts it and asks for no range. No answer leads out of
+// a folder, by ".." or by a link. Errors are plain text, so that nobody takes a page for a model.
 class Site {
  public:
   Site(const std::filesystem::path& root, SiteOptions options);
-  // `prefix` begins with '/': "/lib". The longest prefix wins. Error: not a folder, a prefix that is taken or no path.
+  // `prefix` begins with '/': "/lib". The longest prefix wins. Error: not a folder, a prefix that is taken or
+  // no path.
   void mount(std::string prefix, const std::filesystem::path& folder);
 
   HttpAnswer answer(const HttpRequest& request) const;

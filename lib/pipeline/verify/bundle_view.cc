@@ -46,7 +46,8 @@ const Json& BundleView::browser_config() const {
 std::vector<std::string> BundleView::dtypes() const {
   std::vector<std::string> names;
   for (const ConsumerDtype& dtype : consumer_dtypes()) {
-    const bool held = std::ranges::any_of(graphs, [&](const SessionGraph& graph) { return graph.dtype == dtype.name; });
+    const bool held =
+        std::ranges::any_of(graphs, [&](const SessionGraph& graph) { return graph.dtype == dtype.name; });
     if (held) names.emplace_back(dtype.name);
   }
   return names;

@@ -34,25 +34,25 @@ struct BundleFile {
 
 // One .onnx file that transformers.js may load.
 struct SessionGraph {
-  std::string session;  // "model", "decoder_model_merged"
-  std::string dtype;    // by transformers.js' name
-  std::string file;     // "onnx/model_q4.onnx"
+  std::string session;                      // "model", "decoder_model_merged"
+  std::string dtype;                        // by transformers.js' name
+  std::string file;                         // "onnx/model_q4.onnx"
   std::optional<ExternalTensors> external;  // nothing: unreadable
   std::shared_ptr<const Graph> graph;       // null: does not import
 
   std::string base_name() const { return file.substr(file.rfind('/') + 1); }
 };
 
-// A folder as consumers see it, opened as far as it can be. The checks fill it from top to bottom, in the order of their
-// list; what could not be read stays empty.
+// A folder as consumers see it, opened as far as it can be. The checks fill it from top to bottom, in the
+// order of their list; what could not be read stays empty.
 struct BundleView {
   std::filesystem::path root;
-  std::map<std::string, BundleFile> files;              // everything in the folder, names with '/'
-  std::shared_ptr<const Json> manifest;                 // bantam.json, valid by its schema
-  std::map<std::string, std::string> sums;              // SHA256SUMS: name -> digest
-  std::map<std::string, FileDigests> digests;           // of the files whose sizes are right
-  std::shared_ptr<const Json> config;                   // config.json, an object
-  std::vector<std::string> sessions;                    // names that this model's class loads
+  std::map<std::string, BundleFile> files;     // everything in the folder, names with '/'
+  std::shared_ptr<const Json> manifest;        // bantam.json, valid by its schema
+  std::map<std::string, std::string> sums;     // SHA256SUMS: name -> digest
+  std::map<std::string, FileDigests> digests;  // of the files whose sizes are right
+  std::shared_ptr<const Json> config;          // config.json, an object
+  std::vector<std::string> sessions;           // names that this model's class loads
   std::vector<SessionGraph> graphs;
 
   bool exists(std::string_view file) const { return files.contains(std::string(file)); }

@@ -22,7 +22,8 @@ class GraphCaches {
   }
 
   void run() {
-    const bool holds = std::ranges::any_of(inputs_, [](const auto& input) { return input.first.starts_with("past_"); });
+    const bool holds =
+        std::ranges::any_of(inputs_, [](const auto& input) { return input.first.starts_with("past_"); });
     if (!holds) {
       if (view_.task() == "text-generation") {
         findings_.warning(session_.file, "has no caches: every new token reads the whole text again");
@@ -32,7 +33,8 @@ class GraphCaches {
     CacheShape shape;
     switch (cache_shape(*view_.config, shape)) {
       case CacheTable::kUnknown:
-        findings_.error(session_.file, "has caches, and transformers.js makes none for model_type {}: every run fails",
+        findings_.error(session_.file,
+                        "has caches, and transformers.js makes none for model_type {}: every run fails",
                         quote(view_.model_type()));
         return;
       case CacheTable::kOther:
@@ -47,7 +49,8 @@ class GraphCaches {
     std::set<std::string> named(shape.inputs.begin(), shape.inputs.end());
     for (const auto& [input, value] : inputs_) {
       if (input.starts_with("past_") && !named.contains(input)) {
-        findings_.error(session_.file, "declares {}, which transformers.js does not make for {} layers: every run fails",
+        findings_.error(session_.file,
+                        "declares {}, which transformers.js does not make for {} layers: every run fails",
                         quote(input), shape.inputs.size() / 2);
       }
     }
@@ -70,7 +73,8 @@ class GraphCaches {
     }
   }
 
-  // [batch_size, heads, past, width]: version 4 makes an empty cache of the numbers and of the one name batch_size.
+  // [batch_size, heads, past, width]: version 4 makes an empty cache of the numbers and of the one name
+  // batch_size.
   void check_dims(const Value& value, const CacheShape& shape) {
     const std::string what = quote(value.name);
     if (!value.has_dims || value.dims.size() != 4) {
@@ -79,8 +83,10 @@ class GraphCaches {
     }
     const auto& dims = value.dims;
     if (dims[0].symbol != "batch_size" && !(dims[0].is_fixed() && dims[0].value == 1)) {
-      findings_.error(session_.file, "the batch of {} is called {}; only \"batch_size\" becomes the batch, other names become 0",
-                      what, dim_text(dims[0]));
+      findings_.error(
+          session_.file,
+          "the batch of {} is called {}; only \"batch_size\" becomes the batch, other names become 0", what,
+          dim_text(dims[0]));
     }
     for (const int i : {1, 3}) {
       const Dim& dim = dims[static_cast<std::size_t>(i)];
@@ -89,10 +95,12 @@ class GraphCaches {
       if (!dim.is_fixed()) {
         findings_.error(session_.file, "the {} of {} is {} and must be a number", part, what, dim_text(dim));
       } else if (wanted && *wanted != dim.value) {
-        findings_.error(session_.file, "the {} of {} is {} where config.json says {}", part, what, dim.value, *wanted);
+        findings_.error(session_.file, "the {} of {} is {} where config.json says {}", part, what, dim.value,
+                        *wanted);
       }
     }
-    if (dims[2].is_fixed()) findings_.error(session_.file, "the length of {} is fixed to {}", what, dims[2].value);
+    if (dims[2].is_fixed())
+      findings_.error(session_.file, "the length of {} is fixed to {}", what, dims[2].value);
     if (value.dtype != DType::kF32 && value.dtype != DType::kF16) {
       findings_.error(session_.file, "{} is {}; caches are float32 or float16", what, name(value.dtype));
     }
@@ -103,8 +111,8 @@ class GraphCaches {
     if (found == outputs_.end()) {
       findings_.error(session_.file, "takes {} and gives no {}", quote(input.name), quote(output));
     } else if (found->second->dtype != input.dtype) {
-      findings_.error(session_.file, "{} is {} and {} is {}", quote(input.name), name(input.dtype), quote(output),
-                      name(found->second->dtype));
+      findings_.error(session_.file, "{} is {} and {} is {}", quote(input.name), name(input.dtype),
+                      quote(output), name(found->second->dtype));
     }
   }
 
@@ -119,8 +127,10 @@ class GraphCaches {
     if (stated != config.end() && stated->is_string()) dtype = stated->get<std::string>();
     if (stated != config.end() && stated->is_object()) dtype = stated->value(session_.dtype, "float32");
     if (dtype != "float16") {
-      findings_.warning("config.json", "kv_cache_dtype does not say that {} has float16 caches: transformers.js 3 feeds float32",
-                        session_.dtype);
+      findings_.warning(
+          "config.json",
+          "kv_cache_dtype does not say that {} has float16 caches: transformers.js 3 feeds float32",
+          session_.dtype);
     }
   }
 

@@ -12,13 +12,17 @@ namespace {
 constexpr std::string_view kConfig = "config.json";
 
 // Every device of transformers.js (src/utils/devices.js).
-constexpr std::array<std::string_view, 12> kDeviceNames = {"auto",   "gpu",   "cpu",       "wasm",      "webgpu",   "cuda",
-                                                           "dml",    "coreml", "webnn",    "webnn-npu", "webnn-gpu",
-                                                           "webnn-cpu"};
+constexpr std::array<std::string_view, 12> kDeviceNames = {"auto",   "gpu",       "cpu",       "wasm",
+                                                           "webgpu", "cuda",      "dml",       "coreml",
+                                                           "webnn",  "webnn-npu", "webnn-gpu", "webnn-cpu"};
 
-bool is_device(std::string_view text) { return std::ranges::find(kDeviceNames, text) != kDeviceNames.end(); }
+bool is_device(std::string_view text) {
+  return std::ranges::find(kDeviceNames, text) != kDeviceNames.end();
+}
 
-bool is_dtype(std::string_view text) { return text == "auto" || find_consumer_dtype(text) != nullptr; }
+bool is_dtype(std::string_view text) {
+  return text == "auto" || find_consumer_dtype(text) != nullptr;
+}
 
 // A word, or a map from session names to words.
 template <typename Known>
@@ -33,7 +37,8 @@ void check_words(Findings& findings, const std::string& where, const Json& value
       }
     }
   } else if (!value.is_null()) {
-    findings.error(kConfig, "{}: {} where a name or a map of names was expected", where, value.dump().substr(0, 60));
+    findings.error(kConfig, "{}: {} where a name or a map of names was expected", where,
+                   value.dump().substr(0, 60));
   }
 }
 
@@ -43,7 +48,8 @@ void check_chunk_map(Findings& findings, const std::string& where, const Json& v
   };
   if (value.is_object()) {
     for (const auto& [key, count] : value.items()) {
-      if (!sound(count)) findings.error(kConfig, "{}.{}: {} is not a number of files", where, quote(key), count.dump());
+      if (!sound(count))
+        findings.error(kConfig, "{}.{}: {} is not a number of files", where, quote(key), count.dump());
     }
   } else if (!value.is_null() && !sound(value)) {
     findings.error(kConfig, "{}: {} is not a number of files", where, value.dump().substr(0, 60));
@@ -69,8 +75,10 @@ void check_layer(Findings& findings, const std::string& where, const Json& layer
                 [](std::string_view text) { return text == "float16" || text == "float32"; });
   }
   if (const auto found = layer.find("free_dimension_overrides"); found != layer.end()) {
-    const bool sound = found->is_object() && std::ranges::all_of(*found, [](const Json& v) { return v.is_number_integer(); });
-    if (!sound) findings.error(kConfig, "{}.free_dimension_overrides is not a map of names to numbers", where);
+    const bool sound = found->is_object() &&
+                       std::ranges::all_of(*found, [](const Json& v) { return v.is_number_integer(); });
+    if (!sound)
+      findings.error(kConfig, "{}.free_dimension_overrides is not a map of names to numbers", where);
   }
 }
 
@@ -111,7 +119,9 @@ void check_config(Verification& verification) {
   }
   const auto own = view.config->find("transformers.js_config");
   if (own == view.config->end()) {
-    findings.warning(kConfig, "has no \"transformers.js_config\": a page that asks for no dtype gets q8 on wasm and fp32 on WebGPU");
+    findings.warning(
+        kConfig,
+        "has no \"transformers.js_config\": a page that asks for no dtype gets q8 on wasm and fp32 on WebGPU");
     return;
   }
   check_layer(findings, "transformers.js_config", *own);

@@ -22,11 +22,13 @@ class VariantContents {
   void run() {
     const auto graph = std::ranges::find(view_.graphs, file_, &SessionGraph::file);
     if (graph == view_.graphs.end()) {
-      if (view_.exists(file_)) findings_.error(kManifest, "variant {}: {} is no session file", dtype_, quote(file_));
+      if (view_.exists(file_))
+        findings_.error(kManifest, "variant {}: {} is no session file", dtype_, quote(file_));
       return;  // a missing file has been named
     }
     if (graph->dtype != dtype_) {
-      findings_.error(kManifest, "variant {}: {} is what transformers.js calls {}", dtype_, quote(file_), graph->dtype);
+      findings_.error(kManifest, "variant {}: {} is what transformers.js calls {}", dtype_, quote(file_),
+                      graph->dtype);
     }
     if (!graph->external) return;
     check_shards(*graph);
@@ -61,14 +63,17 @@ class VariantContents {
         const std::string part_name = part.at("name").get<std::string>();
         const auto found = stored.find(part_name);
         if (found == stored.end()) {
-          findings_.error(kManifest, "variant {}: {} is no external tensor of {}", dtype_, quote(part_name), file_);
+          findings_.error(kManifest, "variant {}: {} is no external tensor of {}", dtype_, quote(part_name),
+                          file_);
         } else if (!same_place(part, *found->second)) {
-          findings_.error(kManifest, "variant {}: {} is described otherwise than {} has it", dtype_, quote(part_name), file_);
+          findings_.error(kManifest, "variant {}: {} is described otherwise than {} has it", dtype_,
+                          quote(part_name), file_);
         }
       }
       if (bytes != weight.at("bytes").get<std::int64_t>()) {
         findings_.error(kManifest, "variant {}: {} has {} bytes where its parts have {}", dtype_,
-                        quote(weight.at("name").get<std::string>()), weight.at("bytes").get<std::int64_t>(), bytes);
+                        quote(weight.at("name").get<std::string>()), weight.at("bytes").get<std::int64_t>(),
+                        bytes);
       }
     }
   }

@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kMaxFiles = 100'000;
 
 std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -29,7 +30,8 @@ FileNature nature_of(const fs::path& path, std::int64_t bytes) {
   file.read_at(0, std::as_writable_bytes(std::span(buffer).first(length)));
   const std::string_view raw(buffer.data(), length);
   if (raw.starts_with("version https://git-lfs")) return FileNature::kLfsPointer;
-  const std::string start = lower(std::string(raw.substr(std::min(length, raw.find_first_not_of(" \t\r\n\xEF\xBB\xBF")))));
+  const std::string start =
+      lower(std::string(raw.substr(std::min(length, raw.find_first_not_of(" \t\r\n\xEF\xBB\xBF")))));
   const bool page = path.extension() == ".html";
   if (!page && (start.starts_with("<!doctype html") || start.starts_with("<html"))) return FileNature::kHtml;
   return FileNature::kPlausible;
@@ -98,6 +100,8 @@ class Walk {
 
 }  // namespace
 
-void check_files(Verification& verification) { Walk(verification).run(); }
+void check_files(Verification& verification) {
+  Walk(verification).run();
+}
 
 }  // namespace bantam

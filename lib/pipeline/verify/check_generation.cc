@@ -20,10 +20,12 @@ void check_token(Verification& verification, std::string_view key, const Json& v
   } else if (!value.is_number_integer()) {
     verification.findings.error(kGeneration, "{} is {} and not a token", key, value.dump().substr(0, 60));
   } else if (value.get<std::int64_t>() >= rows && key == "bos_token_id") {
-    verification.findings.warning(kGeneration, "{} is {}, and the vocabulary has {} tokens: no text can begin with nothing", key,
-                                  value.get<std::int64_t>(), rows);
+    verification.findings.warning(
+        kGeneration, "{} is {}, and the vocabulary has {} tokens: no text can begin with nothing", key,
+        value.get<std::int64_t>(), rows);
   } else if (value.get<std::int64_t>() >= rows) {
-    verification.findings.error(kGeneration, "{} is {}, and the vocabulary has {} tokens", key, value.get<std::int64_t>(), rows);
+    verification.findings.error(kGeneration, "{} is {}, and the vocabulary has {} tokens", key,
+                                value.get<std::int64_t>(), rows);
   }
 }
 
@@ -33,7 +35,8 @@ void check_generation(Verification& verification) {
   const BundleView& view = verification.bundle;
   if (!view.usable(kGeneration)) {
     if (view.task() == "text-generation" && !view.exists(kGeneration)) {
-      verification.findings.warning(kGeneration, "is not there: generation ends only at the length that a page asks for");
+      verification.findings.warning(kGeneration,
+                                    "is not there: generation ends only at the length that a page asks for");
     }
     return;
   }

@@ -46,7 +46,8 @@ void check_hashes(Verification& verification) {
   }
   if (names.empty()) return;
   verification.progress.begin("hash", bytes);
-  const std::vector<FileDigests> digests = digest_files(paths, verification.options.threads, verification.progress);
+  const std::vector<FileDigests> digests =
+      digest_files(paths, verification.options.threads, verification.progress);
   for (std::size_t i = 0; i < names.size(); ++i) {
     view.digests.emplace(names[i], digests[i]);
     const std::string& wanted = expected.at(names[i]);

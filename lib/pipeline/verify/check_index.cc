@@ -80,7 +80,8 @@ class Index {
     if (!names_.insert(tensor).second) findings_.error(file_, "{} is listed twice", quote(tensor));
     const auto end = checked_add(offset, bytes);
     if (!end || *end > size) {
-      findings_.error(file_, "{} ends at byte {} of {}, which has {}", quote(tensor), end.value_or(INT64_MAX), path, size);
+      findings_.error(file_, "{} ends at byte {} of {}, which has {}", quote(tensor), end.value_or(INT64_MAX),
+                      path, size);
     }
     const auto shape = record.at("shape").get<Shape>();
     const auto count = checked_element_count(shape);
@@ -92,7 +93,8 @@ class Index {
     places_.emplace(path, offset, bytes);
   }
 
-  // The index is over the shards of one graph: each of its tensors is one of the graph's, and none is left out.
+  // The index is over the shards of one graph: each of its tensors is one of the graph's, and none is left
+  // out.
   void compare_with_graph() {
     if (places_.empty()) return;
     const std::string& shard = std::get<0>(*places_.begin());
@@ -104,8 +106,8 @@ class Index {
       }
       for (const Place& place : stored) {
         if (!places_.contains(place)) {
-          findings_.error(file_, "does not list the {} bytes at {} of {}", std::get<2>(place), std::get<1>(place),
-                          std::get<0>(place));
+          findings_.error(file_, "does not list the {} bytes at {} of {}", std::get<2>(place),
+                          std::get<1>(place), std::get<0>(place));
         }
       }
       for (const Place& place : places_) {

@@ -10,12 +10,15 @@
 namespace bantam {
 namespace {
 
-bool is_cache(std::string_view name) { return name.starts_with("past_"); }
+bool is_cache(std::string_view name) {
+  return name.starts_with("past_");
+}
 
 // Element types of what JavaScript feeds.
 DType fed_dtype(std::string_view name) {
   if (name == "use_cache_branch") return DType::kBool;
-  for (const std::string_view floats : {"pixel_values", "input_features", "input_values", "inputs_embeds", "encoder_hidden_states"}) {
+  for (const std::string_view floats :
+       {"pixel_values", "input_features", "input_values", "inputs_embeds", "encoder_hidden_states"}) {
     if (name == floats) return DType::kF32;
   }
   return DType::kI64;
@@ -42,7 +45,10 @@ constexpr std::array<TaskOutputs, 6> kOutputs = {{
 class GraphInputs {
  public:
   GraphInputs(Verification& verification, const SessionGraph& graph)
-      : view_(verification.bundle), findings_(verification.findings), file_(graph.file), session_(graph.session),
+      : view_(verification.bundle),
+        findings_(verification.findings),
+        file_(graph.file),
+        session_(graph.session),
         graph_(*graph.graph) {}
 
   void run() {
@@ -53,8 +59,9 @@ class GraphInputs {
       const Value& input = graph_.value(id);
       if (is_cache(input.name)) continue;
       if (std::ranges::find(fed, input.name) == fed.end()) {
-        findings_.error(file_, "declares the input {}, which transformers.js does not feed: every run fails ({} are fed)",
-                        quote(input.name), fmt::join(fed, ", "));
+        findings_.error(
+            file_, "declares the input {}, which transformers.js does not feed: every run fails ({} are fed)",
+            quote(input.name), fmt::join(fed, ", "));
         continue;
       }
       check_input(input);
@@ -65,19 +72,22 @@ class GraphInputs {
  private:
   void check_input(const Value& input) {
     const DType fed = fed_dtype(input.name);
-    const bool half = fed == DType::kF32 && input.dtype == DType::kF16;  // a page may feed it, pipelines do not
+    const bool half =
+        fed == DType::kF32 && input.dtype == DType::kF16;  // a page may feed it, pipelines do not
     if (input.dtype != fed && !half) {
-      findings_.error(file_, "input {} is {} where JavaScript feeds {}", quote(input.name), name(input.dtype), name(fed));
+      findings_.error(file_, "input {} is {} where JavaScript feeds {}", quote(input.name), name(input.dtype),
+                      name(fed));
     }
     if (input.name == "num_logits_to_keep") {
-      if (input.has_dims && !input.dims.empty()) findings_.error(file_, "input num_logits_to_keep is not a scalar");
+      if (input.has_dims && !input.dims.empty())
+        findings_.error(file_, "input num_logits_to_keep is not a scalar");
       return;
     }
     if (input.name == "use_cache_branch" || !input.has_dims) return;
     const bool tokens = fed == DType::kI64;
     if (tokens && input.dims.size() != 2) {
-      findings_.error(file_, "input {} has {} dimensions where JavaScript feeds [batch, length]", quote(input.name),
-                      input.dims.size());
+      findings_.error(file_, "input {} has {} dimensions where JavaScript feeds [batch, length]",
+                      quote(input.name), input.dims.size());
       return;
     }
     for (std::size_t i = 0; tokens && i < input.dims.size(); ++i) {
@@ -96,8 +106,8 @@ class GraphInputs {
     };
     const bool sound = row->any ? std::ranges::any_of(row->names, has) : std::ranges::all_of(row->names, has);
     if (!sound) {
-      findings_.error(file_, "has no output {}, which the pipeline for {} reads", fmt::join(row->names, row->any ? " or " : " and "),
-                      row->task);
+      findings_.error(file_, "has no output {}, which the pipeline for {} reads",
+                      fmt::join(row->names, row->any ? " or " : " and "), row->task);
     }
   }
 

@@ -35,7 +35,8 @@ void read_manifest(Verification& verification) {
   }
 }
 
-// As `sha256sum -c` reads it, and in exactly the form that bantam writes, so that no changed byte goes unseen.
+// As `sha256sum -c` reads it, and in exactly the form that bantam writes, so that no changed byte goes
+// unseen.
 void read_sums(Verification& verification) {
   BundleView& view = verification.bundle;
   if (!view.exists(kSums)) {
@@ -52,7 +53,8 @@ void read_sums(Verification& verification) {
                        entry.substr(0, 64).find_first_not_of("0123456789abcdef") == entry.npos &&
                        plain_inside(std::string(entry.substr(66)));
     if (!sound || !view.sums.emplace(entry.substr(66), entry.substr(0, 64)).second) {
-      verification.findings.error(kSums, "line {} is not a digest, two spaces and a name of the bundle", line);
+      verification.findings.error(kSums, "line {} is not a digest, two spaces and a name of the bundle",
+                                  line);
       return;
     }
     rest.remove_prefix(end + 1);
@@ -104,7 +106,8 @@ void find_extra_files(Verification& verification) {
   }
   if (known.size() == 2) return;  // no list was read
   for (const auto& [name, file] : view.files) {
-    if (!known.contains(name)) verification.findings.warning(name, "is not part of the bundle (no list has it)");
+    if (!known.contains(name))
+      verification.findings.warning(name, "is not part of the bundle (no list has it)");
   }
 }
 
@@ -117,7 +120,8 @@ void check_manifest(Verification& verification) {
     compare_sizes(verification);
   } else {
     for (const auto& [name, digest] : verification.bundle.sums) {
-      if (!verification.bundle.exists(name) && name != kManifest) verification.findings.error(name, "is missing");
+      if (!verification.bundle.exists(name) && name != kManifest)
+        verification.findings.error(name, "is missing");
     }
   }
   find_extra_files(verification);

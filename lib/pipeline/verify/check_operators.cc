@@ -10,7 +10,8 @@ void check_operators(Verification& verification) {
     for (const Outlook& entry : variant.outlooks) {
       const bool sound = entry.verdict == Verdict::kRuns || entry.verdict == Verdict::kNeeds;
       if (!entry.is_default || sound || entry.broken) continue;
-      verification.findings.warning("", "the default on {} is {}: {}", name(entry.device), variant.dtype, entry.reason);
+      verification.findings.warning("", "the default on {} is {}: {}", name(entry.device), variant.dtype,
+                                    entry.reason);
     }
   }
 }

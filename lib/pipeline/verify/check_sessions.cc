@@ -16,12 +16,14 @@ void collect_graphs(Verification& verification) {
   for (const std::string& session : view.sessions) {
     for (const ConsumerDtype& dtype : consumer_dtypes()) {
       std::string file = graph_file(session, dtype);
-      if (view.exists(file)) view.graphs.push_back({session, std::string(dtype.name), std::move(file), {}, {}});
+      if (view.exists(file))
+        view.graphs.push_back({session, std::string(dtype.name), std::move(file), {}, {}});
     }
   }
   for (const auto& entry : view.files) {
     const std::string& file = entry.first;
-    const bool known = std::ranges::any_of(view.graphs, [&](const SessionGraph& graph) { return graph.file == file; });
+    const bool known =
+        std::ranges::any_of(view.graphs, [&](const SessionGraph& graph) { return graph.file == file; });
     if (file.ends_with(".onnx") && !known) {
       verification.findings.warning(file, "is no session file of {}: transformers.js never asks for it",
                                     view.model_type().empty() ? "this model" : quote(view.model_type()));
@@ -39,15 +41,17 @@ void check_dtypes(Verification& verification) {
       const std::string file = graph_file(session, *find_consumer_dtype(dtype));
       if (view.exists(file)) continue;
       if (mixed) {
-        verification.findings.warning(file, "is missing: a page that asks for {} in every session fails", dtype);
+        verification.findings.warning(file, "is missing: a page that asks for {} in every session fails",
+                                      dtype);
       } else {
         verification.findings.error(file, "is missing: a page that asks for {} fails", dtype);
       }
     }
   }
   if (view.dtypes().empty()) {
-    verification.findings.error("onnx", "holds no {}: there is no model to load",
-                                fmt::format("{}<suffix>.onnx", view.sessions.empty() ? "model" : view.sessions.front()));
+    verification.findings.error(
+        "onnx", "holds no {}: there is no model to load",
+        fmt::format("{}<suffix>.onnx", view.sessions.empty() ? "model" : view.sessions.front()));
   }
 }
 
@@ -68,23 +72,25 @@ void check_defaults(Verification& verification, Device device) {
   }
 }
 
-// What is fetched beside each graph. transformers.js waits forever for a chunk that does not come. Node reads the graph's
-// own locations.
+// What is fetched beside each graph. transformers.js waits forever for a chunk that does not come. Node reads
+// the graph's own locations.
 void check_chunks(Verification& verification, Device device) {
   const BundleView& view = verification.bundle;
   const Json config = config_for(view.browser_config(), device);
   for (const SessionGraph& graph : view.graphs) {
     const std::int64_t count = chunk_count(config, graph.session, graph.base_name());
     if (count > kMaxChunks) {
-      verification.findings.error("config.json", "asks for {} data files of {}; transformers.js takes at most {}", count,
+      verification.findings.error("config.json",
+                                  "asks for {} data files of {}; transformers.js takes at most {}", count,
                                   graph.base_name(), kMaxChunks);
       continue;
     }
     for (std::int64_t i = 0; i < count; ++i) {
       const std::string chunk = "onnx/" + chunk_name(graph.base_name(), i);
       if (!view.exists(chunk)) {
-        verification.findings.error(chunk, "is not there, and config.json says that {} has {} data files: pages wait for it forever",
-                                    graph.base_name(), count);
+        verification.findings.error(
+            chunk, "is not there, and config.json says that {} has {} data files: pages wait for it forever",
+            graph.base_name(), count);
       }
     }
   }
@@ -98,11 +104,14 @@ void check_chunk_keys(Verification& verification) {
   for (const auto& [key, count] : map->items()) {
     const bool is_session = std::ranges::find(view.sessions, key) != view.sessions.end();
     if (!is_session && !view.exists("onnx/" + key)) {
-      verification.findings.warning("config.json", "use_external_data_format names {}, which is not there", quote(key));
+      verification.findings.warning("config.json", "use_external_data_format names {}, which is not there",
+                                    quote(key));
     }
     if (is_session && view.dtypes().size() > 1) {
-      verification.findings.warning("config.json", "use_external_data_format counts the files of {} for all dtypes at once; full file names keep them apart",
-                                    quote(key));
+      verification.findings.warning(
+          "config.json",
+          "use_external_data_format counts the files of {} for all dtypes at once; full file names keep them apart",
+          quote(key));
     }
   }
 }

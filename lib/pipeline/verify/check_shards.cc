@@ -41,24 +41,27 @@ class GraphShards {
     const std::string& location = tensor.location;
     const std::string what = quote(tensor.spec.name);
     if (location.empty() || location.find_first_of("/\\") != location.npos) {
-      findings_.error(graph_.file, "{} lies in {}: the location must be a bare file name, as the web build looks for it",
+      findings_.error(graph_.file,
+                      "{} lies in {}: the location must be a bare file name, as the web build looks for it",
                       what, quote(location));
       return;
     }
     referenced_.insert(location);
     if (tensor.length != tensor.spec.bytes()) {
-      findings_.error(graph_.file, "{} has {} bytes of external data where {} {} needs {}", what, tensor.length,
-                      name(tensor.spec.dtype), to_string(tensor.spec.shape), tensor.spec.bytes());
+      findings_.error(graph_.file, "{} has {} bytes of external data where {} {} needs {}", what,
+                      tensor.length, name(tensor.spec.dtype), to_string(tensor.spec.shape),
+                      tensor.spec.bytes());
     }
     const std::string file = "onnx/" + location;
     const auto end = checked_add(tensor.offset, tensor.length);
     if (view_.usable(file) && (!end || *end > view_.bytes(file))) {
-      findings_.error(graph_.file, "{} ends at byte {} of {}, which has {}", what, end.value_or(INT64_MAX), location,
-                      view_.bytes(file));
+      findings_.error(graph_.file, "{} ends at byte {} of {}, which has {}", what, end.value_or(INT64_MAX),
+                      location, view_.bytes(file));
     }
     if (tensor.spec.dtype == DType::kI64 && tensor.length <= kSmallInteger) {
-      findings_.warning(graph_.file, "{} is a small integer tensor outside of the graph, where shape inference cannot see it",
-                        what);
+      findings_.warning(
+          graph_.file,
+          "{} is a small integer tensor outside of the graph, where shape inference cannot see it", what);
     }
     if (end) ranges_.emplace(location, tensor.offset, *end, tensor.spec.name);
   }
@@ -71,10 +74,12 @@ class GraphShards {
       if (previous != nullptr && std::get<0>(*previous) == file) {
         const bool same = std::get<1>(*previous) == begin && std::get<2>(*previous) == end;
         if (!same && begin < std::get<2>(*previous) && begin != end) {
-          findings_.error(graph_.file, "{} and {} overlap in {}", quote(std::get<3>(*previous)), quote(tensor), file);
+          findings_.error(graph_.file, "{} and {} overlap in {}", quote(std::get<3>(*previous)),
+                          quote(tensor), file);
         }
       }
-      if (previous == nullptr || std::get<0>(*previous) != file || end > std::get<2>(*previous)) previous = &range;
+      if (previous == nullptr || std::get<0>(*previous) != file || end > std::get<2>(*previous))
+        previous = &range;
     }
   }
 
@@ -83,15 +88,18 @@ class GraphShards {
     if (graph_bytes >= 2 * kGiB) {
       findings_.error(graph_.file, "has {}; a protobuf message ends at 2 GiB", format_bytes(graph_bytes));
     } else if (graph_.external->inline_bytes > (std::int64_t{64} << 20)) {
-      findings_.warning(graph_.file, "holds {} of weights itself: they are in memory twice while it is parsed",
+      findings_.warning(graph_.file,
+                        "holds {} of weights itself: they are in memory twice while it is parsed",
                         format_bytes(graph_.external->inline_bytes));
     }
     for (const std::string& location : referenced_) {
       const std::string file = "onnx/" + location;
       if (view_.bytes(file) >= 4 * kGiB) {
-        findings_.error(file, "has {}; browsers cannot address more than 4 GiB of a file", format_bytes(view_.bytes(file)));
+        findings_.error(file, "has {}; browsers cannot address more than 4 GiB of a file",
+                        format_bytes(view_.bytes(file)));
       } else if (view_.bytes(file) > kGiB) {
-        findings_.warning(file, "has {}; many browsers fail on files above 1 GiB", format_bytes(view_.bytes(file)));
+        findings_.warning(file, "has {}; many browsers fail on files above 1 GiB",
+                          format_bytes(view_.bytes(file)));
       }
     }
   }
@@ -104,13 +112,15 @@ class GraphShards {
     for (std::int64_t i = 0; i < count; ++i) listed.insert(chunk_name(graph_.base_name(), i));
     for (const std::string& location : referenced_) {
       if (!listed.contains(location)) {
-        findings_.error("config.json", "{} needs {}, which is not among the {} data files that are loaded with it on {}",
+        findings_.error("config.json",
+                        "{} needs {}, which is not among the {} data files that are loaded with it on {}",
                         graph_.base_name(), quote(location), count, name(device));
       }
     }
     for (const std::string& location : listed) {
       if (!referenced_.contains(location)) {
-        findings_.error("config.json", "{} is loaded with {}, which has no tensor in it", location, graph_.base_name());
+        findings_.error("config.json", "{} is loaded with {}, which has no tensor in it", location,
+                        graph_.base_name());
       }
     }
   }

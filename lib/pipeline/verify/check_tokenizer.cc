@@ -17,8 +17,9 @@ constexpr std::string_view kTemplate = "chat_template.jinja";
 constexpr std::int64_t kMaxBytes = std::int64_t{256} << 20;
 
 // Tasks whose pipelines begin with a text.
-constexpr std::array<std::string_view, 6> kTextTasks = {"text-classification", "token-classification", "fill-mask",
-                                                        "question-answering",  "text-generation",      "feature-extraction"};
+constexpr std::array<std::string_view, 6> kTextTasks = {"text-classification", "token-classification",
+                                                        "fill-mask",           "question-answering",
+                                                        "text-generation",     "feature-extraction"};
 
 std::optional<Json> read_object(Verification& verification, std::string_view file) {
   BundleView& view = verification.bundle;
@@ -30,7 +31,8 @@ std::optional<Json> read_object(Verification& verification, std::string_view fil
   } catch (const Error& error) {
     const std::string prefix = view.path(file).string() + ": ";
     const std::string& message = error.message();
-    verification.findings.error(file, "{}", message.starts_with(prefix) ? message.substr(prefix.size()) : message);
+    verification.findings.error(file, "{}",
+                                message.starts_with(prefix) ? message.substr(prefix.size()) : message);
     return std::nullopt;
   }
 }
@@ -56,17 +58,21 @@ void check_template(Verification& verification, const Json& config) {
   const BundleView& view = verification.bundle;
   const auto templates = inlined_templates(config);
   if (config.contains("chat_template") && !config["chat_template"].is_null() && templates.empty()) {
-    verification.findings.error(kTokenizerConfig, "chat_template is neither a text nor a list of named texts");
+    verification.findings.error(kTokenizerConfig,
+                                "chat_template is neither a text nor a list of named texts");
   }
   if (!view.usable(kTemplate)) {
     if (!templates.empty() && !view.exists(kTemplate)) {
-      verification.findings.warning(kTemplate, "is not there, though tokenizer_config.json has a chat template: processors read this file");
+      verification.findings.warning(
+          kTemplate,
+          "is not there, though tokenizer_config.json has a chat template: processors read this file");
     }
     return;
   }
   const std::string text = read_text_file(view.path(kTemplate), kMaxBytes);
   if (templates.empty()) {
-    verification.findings.error(kTokenizerConfig, "has no chat_template: text models do not read {}", kTemplate);
+    verification.findings.error(kTokenizerConfig, "has no chat_template: text models do not read {}",
+                                kTemplate);
   } else if (std::ranges::none_of(templates, [&](const auto& entry) {
                return entry.second == text && (entry.first.empty() || entry.first == "default");
              })) {
@@ -90,8 +96,9 @@ void check_vocabulary(Verification& verification, const Tokenizer& tokenizer) {
   const std::int64_t entries = tokenizer.vocabulary_size();
   for (std::int64_t id = *rows; id < std::max(entries, *rows + 1); ++id) {
     if (const auto token = tokenizer.id_to_token(id)) {
-      verification.findings.warning(kTokenizer, "has the token {} with id {}, and the model {} rows: texts that hold it fail",
-                                    quote(*token), id, *rows);
+      verification.findings.warning(
+          kTokenizer, "has the token {} with id {}, and the model {} rows: texts that hold it fail",
+          quote(*token), id, *rows);
       return;
     }
   }
@@ -115,7 +122,8 @@ void load_tokenizer(Verification& verification) {
     const std::string prefix = view.path(kTokenizer).string() + ": ";
     const std::string& message = error.message();
     if (can_load_tokenizers()) {
-      verification.findings.error(kTokenizer, "{}", message.starts_with(prefix) ? message.substr(prefix.size()) : message);
+      verification.findings.error(kTokenizer, "{}",
+                                  message.starts_with(prefix) ? message.substr(prefix.size()) : message);
     } else {
       verification.findings.warning(kTokenizer, "was not loaded: {}", message);
     }
@@ -133,7 +141,8 @@ void check_tokenizer(Verification& verification) {
     if (!view.exists(kTokenizer)) return;
   }
   for (const std::string_view file : {kTokenizer, kTokenizerConfig}) {
-    if (!view.exists(file)) verification.findings.error(file, "is missing: transformers.js cannot make the tokenizer");
+    if (!view.exists(file))
+      verification.findings.error(file, "is missing: transformers.js cannot make the tokenizer");
   }
   const std::optional<Json> tokenizer = read_object(verification, kTokenizer);
   const std::optional<Json> config = read_object(verification, kTokenizerConfig);

@@ -10,7 +10,8 @@
 
 namespace bantam {
 
-// What a check works on. Checks run in the order of their list: each may use what those before it read into `bundle`.
+// What a check works on. Checks run in the order of their list: each may use what those before it read into
+// `bundle`.
 struct Verification {
   BundleView& bundle;
   const VerifyOptions& options;

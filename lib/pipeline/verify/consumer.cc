@@ -32,10 +32,11 @@ struct SessionRow {
   std::span<const std::string_view> sessions;
 };
 constexpr std::array<std::string_view, 19> kImageText = {
-    "llava",      "llava_onevision", "moondream1", "florence2",   "qwen2_vl",   "qwen2_5_vl", "qwen3_vl",
-    "qwen3_vl_moe", "qwen3_5",       "qwen3_5_moe", "lfm2_vl",    "idefics3",   "smolvlm",    "paligemma",
-    "llava_qwen2", "gemma3",         "mistral3",   "lighton_ocr", "glm_ocr"};
-constexpr std::array<std::string_view, 4> kAudioText = {"granite_speech", "ultravox", "voxtral", "voxtral_realtime"};
+    "llava",        "llava_onevision", "moondream1",  "florence2",   "qwen2_vl", "qwen2_5_vl", "qwen3_vl",
+    "qwen3_vl_moe", "qwen3_5",         "qwen3_5_moe", "lfm2_vl",     "idefics3", "smolvlm",    "paligemma",
+    "llava_qwen2",  "gemma3",          "mistral3",    "lighton_ocr", "glm_ocr"};
+constexpr std::array<std::string_view, 4> kAudioText = {"granite_speech", "ultravox", "voxtral",
+                                                        "voxtral_realtime"};
 constexpr std::array<std::string_view, 2> kImageAudioText = {"gemma3n", "gemma4"};
 constexpr std::array<std::string_view, 4> kMaskGeneration = {"sam", "sam2", "edgetam", "sam3_tracker"};
 constexpr std::array<std::string_view, 1> kPhi3V = {"phi3_v"};
@@ -48,7 +49,8 @@ constexpr std::array<std::string_view, 3> kAudioTextSessions = {"embed_tokens", 
 constexpr std::array<std::string_view, 4> kImageAudioTextSessions = {"embed_tokens", "decoder_model_merged",
                                                                      "vision_encoder", "audio_encoder"};
 constexpr std::array<std::string_view, 2> kMaskSessions = {"vision_encoder", "prompt_encoder_mask_decoder"};
-constexpr std::array<std::string_view, 3> kPhi3VSessions = {"prepare_inputs_embeds", "model", "vision_encoder"};
+constexpr std::array<std::string_view, 3> kPhi3VSessions = {"prepare_inputs_embeds", "model",
+                                                            "vision_encoder"};
 constexpr std::array<std::string_view, 3> kMusicgenSessions = {"text_encoder", "decoder_model_merged",
                                                                "encodec_decode"};
 
@@ -86,14 +88,18 @@ std::int64_t as_count(const Json& value) {
 
 }  // namespace
 
-std::span<const ConsumerDtype> consumer_dtypes() { return kDtypes; }
+std::span<const ConsumerDtype> consumer_dtypes() {
+  return kDtypes;
+}
 
 const ConsumerDtype* find_consumer_dtype(std::string_view name) {
   const auto found = std::ranges::find(kDtypes, name, &ConsumerDtype::name);
   return found == kDtypes.end() ? nullptr : &*found;
 }
 
-std::span<const Device> devices() { return kDevices; }
+std::span<const Device> devices() {
+  return kDevices;
+}
 
 std::string_view name(Device device) {
   switch (device) {
@@ -107,13 +113,16 @@ std::string_view name(Device device) {
   BANTAM_ASSERT(false);
 }
 
-std::string_view config_key(Device device) { return device == Device::kNode ? "cpu" : name(device); }
+std::string_view config_key(Device device) {
+  return device == Device::kNode ? "cpu" : name(device);
+}
 
 std::vector<std::string> session_names(const Json& config) {
   const std::string model_type = text_of(config, "model_type");
   for (const SessionRow& row : kSessionRows) {
     if (std::ranges::find(row.model_types, model_type) == row.model_types.end()) continue;
-    // The causal-LM class over a multimodal checkpoint loads the text sessions alone; Florence-2 has an encoder too.
+    // The causal-LM class over a multimodal checkpoint loads the text sessions alone; Florence-2 has an
+    // encoder too.
     std::vector<std::string> names(row.sessions.begin(), row.sessions.end());
     if (flag_of(config, "is_encoder_decoder")) names.emplace_back("encoder_model");
     return names;
@@ -158,9 +167,9 @@ std::string chunk_name(std::string_view file, std::int64_t index) {
 }
 
 std::span<const std::string_view> fed_inputs(std::string_view session, bool decoder_only) {
-  static constexpr std::array<std::string_view, 7> kEncoder = {"input_ids",    "attention_mask", "token_type_ids",
-                                                               "pixel_values", "pixel_mask",     "input_features",
-                                                               "input_values"};
+  static constexpr std::array<std::string_view, 7> kEncoder = {
+      "input_ids",  "attention_mask", "token_type_ids", "pixel_values",
+      "pixel_mask", "input_features", "input_values"};
   static constexpr std::array<std::string_view, 5> kDecoder = {"input_ids", "inputs_embeds", "attention_mask",
                                                                "position_ids", "num_logits_to_keep"};
   static constexpr std::array<std::string_view, 8> kMerged = {
@@ -170,7 +179,8 @@ std::span<const std::string_view> fed_inputs(std::string_view session, bool deco
   if (session == "decoder_model_merged") return kMerged;
   if (session == "embed_tokens") return kEmbed;
   if (session == "model" && decoder_only) return kDecoder;
-  if (session == "model" || session == "encoder_model" || session == "vision_encoder" || session == "audio_encoder") {
+  if (session == "model" || session == "encoder_model" || session == "vision_encoder" ||
+      session == "audio_encoder") {
     return kEncoder;
   }
   return {};

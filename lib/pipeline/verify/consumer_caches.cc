@@ -8,24 +8,26 @@
 namespace bantam {
 namespace {
 
-// Where config.json says what a decoder's caches look like, by model_type (getNormalizedConfig in src/configs.js).
+// Where config.json says what a decoder's caches look like, by model_type (getNormalizedConfig in
+// src/configs.js).
 struct CacheRow {
   std::string_view layers, heads;
-  std::string_view width;   // empty: hidden / attention heads
-  std::string_view hidden;  // empty: the width is stated
+  std::string_view width;            // empty: hidden / attention heads
+  std::string_view hidden;           // empty: the width is stated
   std::string_view attention_heads;  // empty: as heads
   std::span<const std::string_view> model_types;
 };
 
 constexpr std::array<std::string_view, 5> kGpt2Types = {"gpt2", "gptj", "jais", "codegen", "gpt_bigcode"};
-constexpr std::array<std::string_view, 5> kNeoxTypes = {"gpt_neox", "stablelm", "opt", "falcon", "modernbert-decoder"};
+constexpr std::array<std::string_view, 5> kNeoxTypes = {"gpt_neox", "stablelm", "opt", "falcon",
+                                                        "modernbert-decoder"};
 constexpr std::array<std::string_view, 24> kLlamaTypes = {
-    "gpt_oss",  "llama",     "llama4_text", "nanochat",  "apertus",  "arcee",     "afmoe", "smollm3",
-    "olmo",     "olmo2",     "olmo3",       "mobilellm", "granite",  "cohere",    "cohere2", "mistral",
-    "starcoder2", "qwen2",   "qwen2_moe",   "qwen3_moe", "phi",      "phi3",      "phi3_v",  "llava_qwen2"};
+    "gpt_oss",    "llama", "llama4_text", "nanochat",  "apertus", "arcee",  "afmoe",   "smollm3",
+    "olmo",       "olmo2", "olmo3",       "mobilellm", "granite", "cohere", "cohere2", "mistral",
+    "starcoder2", "qwen2", "qwen2_moe",   "qwen3_moe", "phi",     "phi3",   "phi3_v",  "llava_qwen2"};
 constexpr std::array<std::string_view, 13> kQwen3Types = {
-    "qwen3", "solar_open", "gemma",  "gemma2",   "vaultgemma",       "gemma3_text", "gemma3n_text",
-    "glm",   "helium",     "ernie4_5", "hunyuan_v1_dense", "ministral", "ministral3"};
+    "qwen3", "solar_open", "gemma",    "gemma2",           "vaultgemma", "gemma3_text", "gemma3n_text",
+    "glm",   "helium",     "ernie4_5", "hunyuan_v1_dense", "ministral",  "ministral3"};
 constexpr std::array<std::string_view, 1> kOpenElmTypes = {"openelm"};
 constexpr std::array<std::string_view, 1> kGptNeoTypes = {"gpt_neo"};
 constexpr std::array<std::string_view, 1> kBloomTypes = {"bloom"};
@@ -35,7 +37,8 @@ constexpr std::array<std::string_view, 1> kExaoneTypes = {"exaone"};
 constexpr std::array<CacheRow, 9> kDecoders = {{
     {"n_layer", "n_head", "", "n_embd", "", kGpt2Types},
     {"num_hidden_layers", "num_attention_heads", "", "hidden_size", "", kNeoxTypes},
-    {"num_hidden_layers", "num_key_value_heads", "head_dim", "hidden_size", "num_attention_heads", kLlamaTypes},
+    {"num_hidden_layers", "num_key_value_heads", "head_dim", "hidden_size", "num_attention_heads",
+     kLlamaTypes},
     {"num_hidden_layers", "num_key_value_heads", "head_dim", "", "", kQwen3Types},
     {"num_transformer_layers", "num_kv_heads", "head_dim", "", "", kOpenElmTypes},
     {"num_layers", "num_heads", "", "hidden_size", "", kGptNeoTypes},
@@ -47,13 +50,13 @@ constexpr std::array<CacheRow, 9> kDecoders = {{
 // Decoders of encoder-decoder models.
 struct PairRow {
   std::string_view layers, heads;
-  std::string_view width;   // empty: hidden / heads
+  std::string_view width;  // empty: hidden / heads
   std::string_view hidden;
   std::span<const std::string_view> model_types;
 };
 constexpr std::array<std::string_view, 3> kT5Types = {"t5", "mt5", "longt5"};
-constexpr std::array<std::string_view, 8> kBartTypes = {"bart",          "mbart",      "marian",     "whisper",
-                                                        "lite-whisper", "m2m_100",    "blenderbot", "blenderbot-small"};
+constexpr std::array<std::string_view, 8> kBartTypes = {
+    "bart", "mbart", "marian", "whisper", "lite-whisper", "m2m_100", "blenderbot", "blenderbot-small"};
 constexpr std::array<std::string_view, 1> kTrocrTypes = {"trocr"};
 constexpr std::array<PairRow, 3> kPairs = {{
     {"num_decoder_layers", "num_heads", "d_kv", "", kT5Types},
@@ -63,10 +66,13 @@ constexpr std::array<PairRow, 3> kPairs = {{
 
 // Caches of other kinds than keys and values per layer, or named after nested configurations.
 constexpr std::array<std::string_view, 21> kOtherTypes = {
-    "lfm2",       "lfm2_moe",   "granitemoehybrid", "falcon_h1",   "nemotron_h",        "qwen3_next",
-    "qwen3_5",    "qwen3_5_moe", "qwen3_5_text",    "olmo_hybrid", "gemma4",            "gemma4_text",
-    "deepseek_v3", "deepseek_v4", "zaya",           "lfm2_vl",     "voxtral_realtime",  "vision-encoder-decoder",
-    "youtu",      "mistral4",   "hrm_text"};
+    "lfm2",        "lfm2_moe",         "granitemoehybrid",
+    "falcon_h1",   "nemotron_h",       "qwen3_next",
+    "qwen3_5",     "qwen3_5_moe",      "qwen3_5_text",
+    "olmo_hybrid", "gemma4",           "gemma4_text",
+    "deepseek_v3", "deepseek_v4",      "zaya",
+    "lfm2_vl",     "voxtral_realtime", "vision-encoder-decoder",
+    "youtu",       "mistral4",         "hrm_text"};
 
 template <typename Row, std::size_t N>
 const Row* find_row(const std::array<Row, N>& rows, std::string_view model_type) {
@@ -135,7 +141,8 @@ CacheTable cache_shape(const Json& config, CacheShape& shape) {
       }
     }
     shape.heads = integer(config, row->heads);
-    shape.width = row->width.empty() ? quotient(integer(config, row->hidden), shape.heads) : integer(config, row->width);
+    shape.width = row->width.empty() ? quotient(integer(config, row->hidden), shape.heads)
+                                     : integer(config, row->width);
     return CacheTable::kKnown;
   }
   for (const std::string_view nested : {"text_config", "decoder", "language_config"}) {
@@ -145,7 +152,8 @@ CacheTable cache_shape(const Json& config, CacheShape& shape) {
       if (table == CacheTable::kKnown) return table;
     }
   }
-  return std::ranges::find(kOtherTypes, model_type) != kOtherTypes.end() ? CacheTable::kOther : CacheTable::kUnknown;
+  return std::ranges::find(kOtherTypes, model_type) != kOtherTypes.end() ? CacheTable::kOther
+                                                                         : CacheTable::kUnknown;
 }
 
 }  // namespace bantam

@@ -7,12 +7,13 @@
 namespace bantam {
 namespace {
 
-// The model types that the class behind a pipeline accepts (src/models/registry.js of 4.3.1). Feature extraction is not
-// here: AutoModel takes an unknown type for an encoder.
+// The model types that the class behind a pipeline accepts (src/models/registry.js of 4.3.1). Feature
+// extraction is not here: AutoModel takes an unknown type for an encoder.
 struct ClassRow {
   std::string_view task;
   std::span<const std::string_view> model_types;
 };
+// clang-format off
 constexpr std::array<std::string_view, 19> kFillMask = {
     "bert", "eurobert", "neobert", "modernbert", "roformer", "electra", "esm", "convbert", "camembert",
     "deberta", "deberta-v2", "mpnet", "albert", "distilbert", "roberta", "xlm", "xlm-roberta", "mobilebert",
@@ -43,6 +44,7 @@ constexpr std::array<std::string_view, 22> kImageClassification = {
     "vit", "ijepa", "pvt", "vit_msn", "fastvit", "mobilevit", "mobilevitv2", "beit", "deit", "hiera",
     "convnext", "convnextv2", "dinov2", "dinov2_with_registers", "resnet", "swin", "segformer",
     "efficientnet", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "mobilenet_v4"};
+// clang-format on
 constexpr std::array<ClassRow, 7> kClasses = {{
     {"fill-mask", kFillMask},
     {"text-classification", kTextClassification},
@@ -59,7 +61,8 @@ std::string missing_class(std::string_view task, std::string_view model_type) {
   const auto row = std::ranges::find(kClasses, task, &ClassRow::task);
   if (row == kClasses.end() || model_type.empty()) return {};
   if (std::ranges::find(row->model_types, model_type) != row->model_types.end()) return {};
-  return fmt::format("model_type {} has no class for {} in transformers.js: its pipeline refuses it", quote(model_type), task);
+  return fmt::format("model_type {} has no class for {} in transformers.js: its pipeline refuses it",
+                     quote(model_type), task);
 }
 
 }  // namespace bantam

@@ -4,9 +4,13 @@
 
 namespace bantam {
 
-std::string_view name(Severity severity) { return severity == Severity::kError ? "error" : "warning"; }
+std::string_view name(Severity severity) {
+  return severity == Severity::kError ? "error" : "warning";
+}
 
-std::int64_t Findings::count(Severity severity) const { return std::ranges::count(all_, severity, &Finding::severity); }
+std::int64_t Findings::count(Severity severity) const {
+  return std::ranges::count(all_, severity, &Finding::severity);
+}
 
 std::int64_t Findings::count(std::string_view check, Severity severity) const {
   return std::ranges::count_if(

@@ -5,8 +5,9 @@
 namespace bantam {
 
 std::span<const OpSupport> op_support() {
-  // Printed by tests/oracle/op_support.py --print; read there again. Types that an operator was not asked for are left out,
-  // as are operators that nobody asked for.
+  // Printed by tests/oracle/op_support.py --print; read there again. Types that an operator was not asked for
+  // are left out, as are operators that nobody asked for.
+  // clang-format off
   static constexpr std::array<OpSupport, 121> kTable = {{
     {"", "Abs", "f32 f16 i64 i32", "f32 f16 i64 i32", "f32 f16"},
     {"", "Add", "f32 f16 i64 i32", "f32 f16 i64 i32", "f32 f16 i32"},
@@ -130,6 +131,7 @@ std::span<const OpSupport> op_support() {
     {"com.microsoft", "SkipLayerNormalization", "f32 f16", "f32 f16", "f32 f16"},
     {"com.microsoft", "SkipSimplifiedLayerNormalization", "f32 f16", "f32 f16", "f32 f16"},
   }};
+  // clang-format on
   return kTable;
 }
 

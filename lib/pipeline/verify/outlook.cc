@@ -45,10 +45,12 @@ struct Placement {
   void add(const Graph& graph) {
     const auto opset = graph.opsets.find("");
     if (opset != graph.opsets.end() && opset->second > kNewestOpset) {
-      too_new = fmt::format("opset {} is newer than {}, the last that is accepted", opset->second, kNewestOpset);
+      too_new =
+          fmt::format("opset {} is newer than {}, the last that is accepted", opset->second, kNewestOpset);
     }
     if (graph.ir_version > kNewestIr) {
-      too_new = fmt::format("IR version {} is newer than {}, the last that is accepted", graph.ir_version, kNewestIr);
+      too_new = fmt::format("IR version {} is newer than {}, the last that is accepted", graph.ir_version,
+                            kNewestIr);
     }
     const std::vector<DType> types = value_types(graph);
     for (const Node& node : graph.nodes) add(node, deciding_type(node, types));
@@ -56,7 +58,8 @@ struct Placement {
 
   void add(const Node& node, DType dtype) {
     const OpSupport* op = find_op_support(node.domain, node.type);
-    const std::string name = node.domain.empty() || node.domain == "com.microsoft" ? node.type : node.domain + "." + node.type;
+    const std::string name =
+        node.domain.empty() || node.domain == "com.microsoft" ? node.type : node.domain + "." + node.type;
     if (op == nullptr || dtype == DType::kUndefined) {
       ++unknown[name];
       return;
@@ -71,18 +74,26 @@ struct Placement {
   }
 };
 
-Outlook fails(Device device, std::string reason) { return {device, Verdict::kFails, false, false, std::move(reason)}; }
+Outlook fails(Device device, std::string reason) {
+  return {device, Verdict::kFails, false, false, std::move(reason)};
+}
 
 Outlook judge(Device device, const Placement& nodes) {
-  if (!nodes.unread.empty()) return {device, Verdict::kUnknown, false, false, nodes.unread.front() + " could not be read"};
+  if (!nodes.unread.empty())
+    return {device, Verdict::kUnknown, false, false, nodes.unread.front() + " could not be read"};
   if (!nodes.too_new.empty()) return fails(device, nodes.too_new);
   const std::string no_kernel = "no kernel for ";
-  if (device == Device::kWasm && !nodes.not_wasm.empty()) return fails(device, no_kernel + listed(nodes.not_wasm));
+  if (device == Device::kWasm && !nodes.not_wasm.empty())
+    return fails(device, no_kernel + listed(nodes.not_wasm));
   if (device == Device::kWasm && !nodes.not_asyncify.empty()) {
-    return fails(device, fmt::format("no CPU kernel for {} in the build that transformers.js 4 loads; plain onnxruntime-web has it",
-                                     listed(nodes.not_asyncify)));
+    return fails(
+        device,
+        fmt::format(
+            "no CPU kernel for {} in the build that transformers.js 4 loads; plain onnxruntime-web has it",
+            listed(nodes.not_asyncify)));
   }
-  if (device == Device::kNode && !nodes.not_wasm.empty()) return fails(device, no_kernel + listed(nodes.not_wasm));
+  if (device == Device::kNode && !nodes.not_wasm.empty())
+    return fails(device, no_kernel + listed(nodes.not_wasm));
   if (device == Device::kWebGpu && !nodes.nowhere_webgpu.empty()) {
     return fails(device, no_kernel + listed(nodes.nowhere_webgpu));
   }
@@ -91,11 +102,12 @@ Outlook judge(Device device, const Placement& nodes) {
   }
   if (device == Device::kWebGpu && !nodes.not_webgpu.empty()) {
     return {device, Verdict::kPartly, false, false,
-            fmt::format("{} nodes have no GPU kernel and run on the CPU, with copies between: {}", sum(nodes.not_webgpu),
-                        listed(nodes.not_webgpu))};
+            fmt::format("{} nodes have no GPU kernel and run on the CPU, with copies between: {}",
+                        sum(nodes.not_webgpu), listed(nodes.not_webgpu))};
   }
   if (device == Device::kWebGpu && nodes.half) {
-    return {device, Verdict::kNeeds, false, false, "the adapter must have shader-f16, which some phones and older GPUs lack"};
+    return {device, Verdict::kNeeds, false, false,
+            "the adapter must have shader-f16, which some phones and older GPUs lack"};
   }
   return {device, Verdict::kRuns, false, false, {}};
 }

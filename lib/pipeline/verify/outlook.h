@@ -7,8 +7,8 @@
 
 namespace bantam {
 
-// What each dtype of a bundle does on each device, by the operators of its graphs (op_support.h) and the rules of
-// transformers.js for which file is the default.
+// What each dtype of a bundle does on each device, by the operators of its graphs (op_support.h) and the
+// rules of transformers.js for which file is the default.
 std::vector<VariantOutlook> outlook(const BundleView& view, const Findings& findings);
 
 }  // namespace bantam

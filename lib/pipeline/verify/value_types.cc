@@ -9,8 +9,8 @@ namespace {
 // What an operator's outputs are where they are not what its first input is. Input -1: `fixed`.
 struct TypeRule {
   std::string_view type;
-  int like;                       // output 0 has the type of this input
-  DType fixed;                    // like is -1
+  int like;                          // output 0 has the type of this input
+  DType fixed;                       // like is -1
   DType second = DType::kUndefined;  // output 1, where it differs from output 0
 };
 constexpr std::array<TypeRule, 33> kRules = {{
@@ -104,7 +104,8 @@ std::vector<DType> value_types(const Graph& graph) {
 DType deciding_type(const Node& node, std::span<const DType> types) {
   if (node.type == "ConstantOfShape") return stated_type(node);
   if (node.type == "Where") return type_at(node, types, 1);
-  if (node.type == "GatherBlockQuantized" || node.type == "EmbedLayerNormalization") return type_at(node, types, 2);
+  if (node.type == "GatherBlockQuantized" || node.type == "EmbedLayerNormalization")
+    return type_at(node, types, 2);
   return type_at(node, types, 0);
 }
 

@@ -28,7 +28,8 @@ std::string_view name(Verdict verdict) {
 }
 
 bool VerifyResult::passed() const {
-  return std::ranges::none_of(findings, [](const Finding& finding) { return finding.severity == Severity::kError; });
+  return std::ranges::none_of(findings,
+                              [](const Finding& finding) { return finding.severity == Severity::kError; });
 }
 
 VerifyResult verify(const fs::path& path, const VerifyOptions& options, Progress& progress) {
@@ -38,7 +39,8 @@ VerifyResult verify(const fs::path& path, const VerifyOptions& options, Progress
     fail("{}: is not a folder; give the folder of a bundle", path.string());
   }
   if (!fs::exists(path / "bantam.json", error) && !fs::exists(path / "config.json", error)) {
-    fail("{}: holds neither bantam.json nor config.json, so it is no bundle; bantam convert makes one", path.string());
+    fail("{}: holds neither bantam.json nor config.json, so it is no bundle; bantam convert makes one",
+         path.string());
   }
   BundleView view;
   view.root = path;
@@ -54,7 +56,8 @@ VerifyResult verify(const fs::path& path, const VerifyOptions& options, Progress
       if (failure.code() == ErrorCode::kCancelled) throw;
       findings.error("", "{}", failure.message());
     }
-    result.checks.push_back({std::string(check.name), std::string(check.what), findings.count(check.name, Severity::kError),
+    result.checks.push_back({std::string(check.name), std::string(check.what),
+                             findings.count(check.name, Severity::kError),
                              findings.count(check.name, Severity::kWarning)});
   }
   result.path = path.string();

@@ -39,8 +39,8 @@ struct Outlook {
 
 struct VariantOutlook {
   std::string dtype;
-  std::int64_t bytes = 0;         // of its graphs and external data
-  std::vector<Outlook> outlooks;  // per device, in the order of devices()
+  std::int64_t bytes = 0;            // of its graphs and external data
+  std::vector<Outlook> outlooks;     // per device, in the order of devices()
   std::optional<Forecast> forecast;  // nothing: a graph could not be read
 };
 
@@ -60,8 +60,9 @@ struct VerifyResult {
   bool passed() const;  // no error
 };
 
-// Replays what transformers.js and onnxruntime-web do with the folder of a bundle, and checks every byte. What is wrong
-// becomes a finding; throws Error only for a path that is no folder with a config.json or bantam.json, and on Ctrl-C.
+// Replays what transformers.js and onnxruntime-web do with the folder of a bundle, and checks every byte.
+// What is wrong becomes a finding; throws Error only for a path that is no folder with a config.json or
+// bantam.json, and on Ctrl-C.
 VerifyResult verify(const std::filesystem::path& path, const VerifyOptions& options, Progress& progress);
 
 // One screen: what is wrong, and what will run where.

@@ -7,7 +7,9 @@
 namespace bantam {
 namespace {
 
-Json known(const std::string& text) { return text.empty() ? Json() : Json(text); }
+Json known(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
 
 Json variant_json(const VariantOutlook& variant) {
   Json json = {{"dtype", variant.dtype},
@@ -15,8 +17,9 @@ Json variant_json(const VariantOutlook& variant) {
                {"devices", Json::object()},
                {"forecast", variant.forecast ? forecast_json(*variant.forecast) : Json()}};
   for (const Outlook& outlook : variant.outlooks) {
-    json["devices"][std::string(name(outlook.device))] = {
-        {"verdict", name(outlook.verdict)}, {"default", outlook.is_default}, {"reason", known(outlook.reason)}};
+    json["devices"][std::string(name(outlook.device))] = {{"verdict", name(outlook.verdict)},
+                                                          {"default", outlook.is_default},
+                                                          {"reason", known(outlook.reason)}};
   }
   return json;
 }

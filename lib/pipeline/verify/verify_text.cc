@@ -36,7 +36,9 @@ std::string findings_text(const std::vector<Finding>& findings, Severity severit
   for (const Finding& finding : findings) {
     if (finding.severity != severity) continue;
     if (++shown > kShown) continue;
-    text += printable(fmt::format("{}: {}{}{}", name(severity), finding.file, finding.file.empty() ? "" : ": ", finding.message)) + "\n";
+    text += printable(fmt::format("{}: {}{}{}", name(severity), finding.file,
+                                  finding.file.empty() ? "" : ": ", finding.message)) +
+            "\n";
   }
   if (shown > kShown) text += fmt::format("... and {} more (--json has all)\n", shown - kShown);
   return text;
@@ -55,7 +57,8 @@ std::string outlook_table(const VerifyResult& result) {
       row.push_back(std::string(name(outlook.verdict)) + (outlook.is_default ? " (default)" : ""));
       if (outlook.reason.empty() || outlook.reason == last) continue;
       last = outlook.reason;
-      notes += printable(fmt::format("{} on {}: {}", variant.dtype, name(outlook.device), outlook.reason)) + "\n";
+      notes +=
+          printable(fmt::format("{} on {}: {}", variant.dtype, name(outlook.device), outlook.reason)) + "\n";
     }
     table.add_row(std::move(row));
   }
@@ -74,7 +77,8 @@ std::string describe_verification(const VerifyResult& result) {
     if (variant.forecast) forecasts.push_back(*variant.forecast);
   }
   if (!forecasts.empty()) text += "\n" + describe_forecasts(forecasts);
-  text += fmt::format("\nBy the rules of transformers.js {} and the kernels of onnxruntime-web {}.\n", kTransformersJs, kOrtWeb);
+  text += fmt::format("\nBy the rules of transformers.js {} and the kernels of onnxruntime-web {}.\n",
+                      kTransformersJs, kOrtWeb);
   return text;
 }
 

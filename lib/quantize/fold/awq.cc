@@ -61,13 +61,15 @@ std::vector<Foldable> foldable(const Graph& model, const Variant& variant, const
 // Rows of a consumer, evenly spread.
 Matrix sample_rows(const Weight& weight) {
   const std::int64_t rows = weight.source->spec().rows(), width = weight.source->spec().width();
-  const std::int64_t count = std::min(rows, std::max(kFewestRows, kAwqSample / std::max<std::int64_t>(width, 1)));
+  const std::int64_t count =
+      std::min(rows, std::max(kFewestRows, kAwqSample / std::max<std::int64_t>(width, 1)));
   Matrix sample(static_cast<std::size_t>(count * width));
   std::vector<std::byte> raw;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t row = i * rows / count;
-    read_as_float(*weight.source, {row, row + 1}, raw, std::span(sample).subspan(static_cast<std::size_t>(i * width),
-                                                                                 static_cast<std::size_t>(width)));
+    read_as_float(
+        *weight.source, {row, row + 1}, raw,
+        std::span(sample).subspan(static_cast<std::size_t>(i * width), static_cast<std::size_t>(width)));
   }
   return sample;
 }
@@ -77,7 +79,8 @@ double cost(std::span<const float> rows, std::int64_t width, const Matrix& hessi
   const auto size = static_cast<std::size_t>(width);
   double sum = 0;
   if (hessian.size() == size) {
-    for (std::size_t i = 0; i < rows.size(); ++i) sum += static_cast<double>(rows[i]) * rows[i] * hessian[i % size];
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      sum += static_cast<double>(rows[i]) * rows[i] * hessian[i % size];
     return sum;
   }
   std::vector<float> products(size);
@@ -106,7 +109,9 @@ void round_trip(const Codec& codec, std::span<float> rows, std::int64_t width) {
 
 class Search {
  public:
-  Search(const Foldable& foldable, int threads) : foldable_(foldable), threads_(threads) { measure_channels(); }
+  Search(const Foldable& foldable, int threads) : foldable_(foldable), threads_(threads) {
+    measure_channels();
+  }
 
   struct Found {
     std::size_t alpha = 0;
@@ -148,13 +153,15 @@ class Search {
         counts[channel] += 1;
       }
     }
-    for (std::size_t c = 0; c < channels; ++c) magnitudes_[c] = std::sqrt(magnitudes_[c] / std::max(counts[c], 1.0));
+    for (std::size_t c = 0; c < channels; ++c)
+      magnitudes_[c] = std::sqrt(magnitudes_[c] / std::max(counts[c], 1.0));
   }
 
   std::vector<double> scales_at(std::size_t alpha) const {
     std::vector<double> scales(magnitudes_.size());
     for (std::size_t c = 0; c < scales.size(); ++c) {
-      if (magnitudes_[c] > 0) scales[c] = std::pow(magnitudes_[c], static_cast<double>(alpha) / (kAlphas - 1));
+      if (magnitudes_[c] > 0)
+        scales[c] = std::pow(magnitudes_[c], static_cast<double>(alpha) / (kAlphas - 1));
     }
     normalize_scales(scales);
     return scales;
@@ -172,7 +179,8 @@ class Search {
                      const std::vector<double>& scales) {
     const std::int64_t width = consumer.input->width();
     std::vector<double> columns;
-    for (std::int64_t k = 0; k < width; ++k) columns.push_back(scales[static_cast<std::size_t>(consumer.axis->channel(k))]);
+    for (std::int64_t k = 0; k < width; ++k)
+      columns.push_back(scales[static_cast<std::size_t>(consumer.axis->channel(k))]);
     const CodecPtr codec = weighted_codec(consumer.options, divided_input(consumer.input, columns));
     const auto size = static_cast<std::size_t>(width), step = size * kRowsAtOnce;
     double sum = 0;
@@ -181,9 +189,11 @@ class Search {
       check_cancelled();
       const std::size_t count = std::min(step, rows.size() - first);
       tile.resize(count);
-      for (std::size_t i = 0; i < count; ++i) tile[i] = static_cast<float>(rows[first + i] * columns[i % size]);
+      for (std::size_t i = 0; i < count; ++i)
+        tile[i] = static_cast<float>(rows[first + i] * columns[i % size]);
       round_trip(*codec, tile, width);
-      for (std::size_t i = 0; i < count; ++i) tile[i] = static_cast<float>(tile[i] / columns[i % size] - rows[first + i]);
+      for (std::size_t i = 0; i < count; ++i)
+        tile[i] = static_cast<float>(tile[i] / columns[i % size] - rows[first + i]);
       sum += cost(tile, width, hessian);
     }
     return sum;
@@ -209,9 +219,10 @@ Folding fold_awq(const Graph& model, const Variant& variant, const StatisticsPtr
     progress.advance(1);
   }
   Folding folding = fold_scales(model, scales, statistics);
-  folding.notes.push_back(list.empty() ? "awq: this model has no channels to fold; its blocks are searched with weights"
-                                       : fmt::format("awq: {} of {} groups of channels folded, mean exponent {:.2f}",
-                                                     scales.size(), list.size(), alphas / static_cast<double>(list.size())));
+  folding.notes.push_back(
+      list.empty() ? "awq: this model has no channels to fold; its blocks are searched with weights"
+                   : fmt::format("awq: {} of {} groups of channels folded, mean exponent {:.2f}",
+                                 scales.size(), list.size(), alphas / static_cast<double>(list.size())));
   return folding;
 }
 

@@ -17,7 +17,9 @@ Graph Folding::apply(const Graph& model) const {
   return with_sources(model, sources);
 }
 
-bool folds(const Variant& variant) { return variant.smooth.has_value() || variant.method == Method::kAwq; }
+bool folds(const Variant& variant) {
+  return variant.smooth.has_value() || variant.method == Method::kAwq;
+}
 
 Folding fold(const Graph& model, const Variant& variant, const StatisticsPtr& statistics, int threads,
              Progress& progress) {
@@ -26,7 +28,8 @@ Folding fold(const Graph& model, const Variant& variant, const StatisticsPtr& st
                         : fold_awq(model, variant, statistics, threads, progress);
 }
 
-Folding fold_scales(const Graph& model, const std::vector<ChannelScales>& scales, const StatisticsPtr& statistics) {
+Folding fold_scales(const Graph& model, const std::vector<ChannelScales>& scales,
+                    const StatisticsPtr& statistics) {
   const CoupledWeights weights(model);
   std::map<std::size_t, AxisFactors> factors;  // by weight
   std::map<std::string, InputStatisticsPtr, std::less<>> inputs;

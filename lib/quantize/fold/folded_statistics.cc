@@ -16,7 +16,8 @@ class DividedInput final : public InputStatistics {
     for (std::size_t k = 0; k < moments.size(); ++k) {
       moments_.push_back(static_cast<float>(moments[k] * (inverse_[k] * inverse_[k])));
     }
-    for (std::size_t k = 0; k < absmax.size(); ++k) absmax_.push_back(static_cast<float>(absmax[k] * inverse_[k]));
+    for (std::size_t k = 0; k < absmax.size(); ++k)
+      absmax_.push_back(static_cast<float>(absmax[k] * inverse_[k]));
   }
 
   std::int64_t width() const override { return input_->width(); }
@@ -63,7 +64,8 @@ InputStatisticsPtr divided_input(InputStatisticsPtr input, std::vector<double> s
   return std::make_shared<DividedInput>(std::move(input), scales);
 }
 
-StatisticsPtr replaced_inputs(StatisticsPtr base, std::map<std::string, InputStatisticsPtr, std::less<>> inputs) {
+StatisticsPtr replaced_inputs(StatisticsPtr base,
+                              std::map<std::string, InputStatisticsPtr, std::less<>> inputs) {
   return std::make_shared<ReplacedInputs>(std::move(base), std::move(inputs));
 }
 

@@ -44,13 +44,15 @@ std::vector<Smoothable> smoothable(const Graph& model, const Variant& variant) {
     if (!found.readers.empty()) result.push_back(std::move(found));
   }
   if (result.empty()) {
-    fail("{}: nothing to smooth: no norm of this model may be rescaled against INT8 linears (in BERT its output is the residual too)",
-         name(variant.dtype));
+    fail(
+        "{}: nothing to smooth: no norm of this model may be rescaled against INT8 linears (in BERT its output is the residual too)",
+        name(variant.dtype));
   }
   return result;
 }
 
-// Raises `largest` to the magnitudes of a weight's columns. What is not finite is left for the encoder to name.
+// Raises `largest` to the magnitudes of a weight's columns. What is not finite is left for the encoder to
+// name.
 void add_column_maxima(const Weight& weight, const CoupledAxis& axis, std::vector<double>& largest) {
   const TensorSource& source = *weight.source;
   const std::int64_t rows = source.spec().rows(), width = source.spec().width();
@@ -84,8 +86,8 @@ std::vector<double> smoothing_scales(const CoupledWeights& weights, const Smooth
     if (input == nullptr) return {};
     const std::span<const float> absmax = input->absmax();
     if (std::ssize(absmax) != weight.source->spec().width()) {
-      fail("{}: its statistics hold {} maxima where {} were expected; calibrate this checkpoint again", weight.name,
-           absmax.size(), weight.source->spec().width());
+      fail("{}: its statistics hold {} maxima where {} were expected; calibrate this checkpoint again",
+           weight.name, absmax.size(), weight.source->spec().width());
     }
     for (std::size_t k = 0; k < absmax.size(); ++k) {
       double& channel = inputs[static_cast<std::size_t>(axis->channel(static_cast<std::int64_t>(k)))];
@@ -104,7 +106,9 @@ std::vector<double> smoothing_scales(const CoupledWeights& weights, const Smooth
 
 }  // namespace
 
-void require_smoothable(const Graph& model, const Variant& variant) { smoothable(model, variant); }
+void require_smoothable(const Graph& model, const Variant& variant) {
+  smoothable(model, variant);
+}
 Folding fold_smooth(const Graph& model, const Variant& variant, const StatisticsPtr& statistics, int threads,
                     Progress& progress) {
   const CoupledWeights weights(model);
@@ -121,10 +125,11 @@ Folding fold_smooth(const Graph& model, const Variant& variant, const Statistics
     if (!found[i].empty()) scales.push_back({list[i].coupling, std::move(found[i])});
   }
   Folding folding = fold_scales(model, scales, statistics);
-  folding.notes.push_back(fmt::format("the outputs of {} norms are smoothed, alpha {:g}", scales.size(), *variant.smooth));
+  folding.notes.push_back(
+      fmt::format("the outputs of {} norms are smoothed, alpha {:g}", scales.size(), *variant.smooth));
   if (scales.size() < list.size()) {
-    folding.notes.push_back(
-        fmt::format("the outputs of {} more are not: calibration saw nothing of them", list.size() - scales.size()));
+    folding.notes.push_back(fmt::format("the outputs of {} more are not: calibration saw nothing of them",
+                                        list.size() - scales.size()));
   }
   return folding;
 }

@@ -10,11 +10,13 @@ namespace {
 InputStatisticsPtr known_input(const Weight& weight, Method method, const Statistics* statistics) {
   if (statistics == nullptr) return nullptr;
   InputStatisticsPtr input = statistics->input_of(weight.name);
-  if (input == nullptr || (info(method).needs == MethodNeeds::kHessian && !input->has_hessian())) return nullptr;
+  if (input == nullptr || (info(method).needs == MethodNeeds::kHessian && !input->has_hessian()))
+    return nullptr;
   const std::int64_t width = weight.source->spec().width();
   if (input->width() != width) {
-    fail("{}: its statistics are of inputs of {} elements where {} were expected; calibrate this checkpoint again",
-         weight.name, input->width(), width);
+    fail(
+        "{}: its statistics are of inputs of {} elements where {} were expected; calibrate this checkpoint again",
+        weight.name, input->width(), width);
   }
   return input;
 }
@@ -22,11 +24,13 @@ InputStatisticsPtr known_input(const Weight& weight, Method method, const Statis
 }  // namespace
 
 void choose_methods(const Graph& graph, const std::vector<WeightUses>& uses, const Variant& variant,
-                    const Statistics* statistics, std::vector<Decision>& decisions, std::vector<std::string>& notes) {
+                    const Statistics* statistics, std::vector<Decision>& decisions,
+                    std::vector<std::string>& notes) {
   const Method wanted = variant.method.value_or(default_method(statistics != nullptr));
   const MethodNeeds needs = info(wanted).needs;
   if (needs != MethodNeeds::kNothing && statistics == nullptr) {
-    fail_usage("method {} needs statistics of the model's activations (--stats or --calibrate)", name(wanted));
+    fail_usage("method {} needs statistics of the model's activations (--stats or --calibrate)",
+               name(wanted));
   }
   std::string first;
   std::int64_t without = 0;
@@ -49,8 +53,9 @@ void choose_methods(const Graph& graph, const std::vector<WeightUses>& uses, con
     }
   }
   if (without > 0) {
-    notes.push_back(fmt::format("{}: {} of the blockwise weights, {} the first, have no statistics that it needs: searched",
-                                name(wanted), without, first));
+    notes.push_back(fmt::format(
+        "{}: {} of the blockwise weights, {} the first, have no statistics that it needs: searched",
+        name(wanted), without, first));
   }
 }
 

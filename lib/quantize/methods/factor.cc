@@ -8,13 +8,17 @@
 namespace bantam {
 namespace {
 
-// What a sample of vectors says of a direction is the less certain the fewer they are for their width; tokens of one text
-// are alike, so that even eight times the width of them says little (docs/quantization.md has the measurement).
+// What a sample of vectors says of a direction is the less certain the fewer they are for their width; tokens
+// of one text are alike, so that even eight times the width of them says little (docs/quantization.md has the
+// measurement).
 double damping(std::int64_t width, std::int64_t samples) {
-  return std::clamp(8.0 * static_cast<double>(width) / static_cast<double>(std::max<std::int64_t>(samples, 1)), 0.01, 1.0);
+  return std::clamp(
+      8.0 * static_cast<double>(width) / static_cast<double>(std::max<std::int64_t>(samples, 1)), 0.01, 1.0);
 }
 
-std::size_t index(std::int64_t value) { return static_cast<std::size_t>(value); }
+std::size_t index(std::int64_t value) {
+  return static_cast<std::size_t>(value);
+}
 
 }  // namespace
 
@@ -34,7 +38,8 @@ Factor::Factor(const InputStatistics& input) {
     for (std::int64_t k = width; k < padded; ++k) hessian_[index(k * padded + k)] = 1.0f;
   }
   double mean = 0;
-  for (std::int64_t k = 0; k < width; ++k) mean += hessian_[index(k * padded + k)] / static_cast<double>(width);
+  for (std::int64_t k = 0; k < width; ++k)
+    mean += hessian_[index(k * padded + k)] / static_cast<double>(width);
   if (!std::isfinite(mean) || mean < 0) fail("the Hessian of the input is not finite and positive");
   if (mean == 0) mean = 1;  // nothing ever came in
   const double damped = damping(width, input.samples());
@@ -90,8 +95,8 @@ std::int64_t Factor::bytes(std::int64_t width) {
 
 std::shared_ptr<FactorCache::Entry> FactorCache::entry(const InputStatisticsPtr& input) {
   const std::lock_guard lock(mutex_);
-  const auto found =
-      std::find_if(entries_.begin(), entries_.end(), [&](const auto& known) { return known->input == input; });
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const auto& known) { return known->input == input; });
   if (found != entries_.end()) {
     entries_.splice(entries_.begin(), entries_, found);
     return entries_.front();

@@ -2,7 +2,8 @@
 
 #include "quantize/methods/weighted_lanes.h"
 
-// For methods.isa.cc: error feedback along a row, then coordinate descent. See gptq_codec() for the mathematics.
+// For methods.isa.cc: error feedback along a row, then coordinate descent. See gptq_codec() for the
+// mathematics.
 namespace bantam::BANTAM_ISA_NAMESPACE {
 namespace {
 
@@ -39,7 +40,8 @@ struct BlockTrial {
   FloatLanes loss;          // sum of (d R)_j^2 over its columns: final, whatever later columns do
 };
 
-// Rounds the columns of a block one after the other. `targets` holds what the blocks before it make of its values.
+// Rounds the columns of a block one after the other. `targets` holds what the blocks before it make of its
+// values.
 inline void round_block(const GptqRow& row, std::int64_t begin, std::int64_t size, const FloatLanes* targets,
                         const Grid& grid, BlockTrial& trial) {
   const float* triangle = row.task.factor.feedback;
@@ -49,7 +51,8 @@ inline void round_block(const GptqRow& row, std::int64_t begin, std::int64_t siz
     FloatLanes sums[8];
     for (int j = 0; j < 8; ++j) sums[j] = targets[panel + j];
     look_back(
-        trial.differences, 0, panel, [&](int j) { return triangle + feedback_row(begin + panel + j) + begin; }, sums);
+        trial.differences, 0, panel,
+        [&](int j) { return triangle + feedback_row(begin + panel + j) + begin; }, sums);
     for (int j = 0; j < 8; ++j) {
       const std::int64_t column = begin + panel + j;
       const FloatLanes code = code_of(sums[j], inverse, grid.lowest, grid.highest);
@@ -65,8 +68,9 @@ inline void round_block(const GptqRow& row, std::int64_t begin, std::int64_t siz
   }
 }
 
-// Chooses the grid of one block, for what the blocks before it have made of its values, and rounds its columns. The
-// weighted search proposes; what feedback inside the block makes of it is tried for some scales around.
+// Chooses the grid of one block, for what the blocks before it have made of its values, and rounds its
+// columns. The weighted search proposes; what feedback inside the block makes of it is tried for some scales
+// around.
 inline void feed_back(const GptqRow& row, std::int64_t begin, std::int64_t end, Grid& grid) {
   constexpr float kAround[] = {0.88f, 0.91f, 0.94f, 0.97f, 1.03f, 1.06f, 1.09f};
   const float* triangle = row.task.factor.feedback;
@@ -102,8 +106,8 @@ inline void feed_back(const GptqRow& row, std::int64_t begin, std::int64_t end, 
   }
 }
 
-// One step of coordinate descent on the exact quadratic form: the scale of a block, then its codes one by one, each to
-// the best value given all others.
+// One step of coordinate descent on the exact quadratic form: the scale of a block, then its codes one by
+// one, each to the best value given all others.
 inline void descend(const GptqRow& row, std::int64_t begin, std::int64_t end, Grid& grid) {
   const float* hessian = row.task.factor.hessian;
   const std::int64_t padded = row.padded, size = end - begin;

@@ -10,20 +10,21 @@ constexpr int kHqqSteps = 20;
 constexpr float kHqqBeta = 10.0f;
 constexpr float kHqqKappa = 1.01f;
 
-// x^exponent for x > 0, to about 1e-6: 2^(exponent log2 x), log2 of the mantissa m in [sqrt 1/2, sqrt 2) by the series
-// of atanh((m - 1) / (m + 1)), the power of 2 by that of exp.
+// x^exponent for x > 0, to about 1e-6: 2^(exponent log2 x), log2 of the mantissa m in [sqrt 1/2, sqrt 2) by
+// the series of atanh((m - 1) / (m + 1)), the power of 2 by that of exp.
 inline FloatLanes power(FloatLanes x, float exponent) {
   const IntLanes shifted = bits_of(x) - 0x3f3504f3;  // of sqrt 1/2
   const IntLanes whole = shifted >> 23;
   const FloatLanes m = float_of(bits_of(x) - (whole << 23));
   const FloatLanes t = (m - 1.0f) / (m + 1.0f), t2 = t * t;
-  const FloatLanes series = t * (1.0f + t2 * (0.33333334f + t2 * (0.2f + t2 * (0.14285715f + t2 * 0.11111111f))));
+  const FloatLanes series =
+      t * (1.0f + t2 * (0.33333334f + t2 * (0.2f + t2 * (0.14285715f + t2 * 0.11111111f))));
   const FloatLanes log2 = __builtin_convertvector(whole, FloatLanes) + series * 2.8853900f;
   const FloatLanes y = log2 * exponent, n = round_to_even(y);
   const FloatLanes f = (y - n) * 0.69314718f;
   const FloatLanes e =
-      1.0f +
-      f * (1.0f + f * (0.5f + f * (0.16666667f + f * (0.041666667f + f * (0.0083333333f + f * 0.0013888889f)))));
+      1.0f + f * (1.0f + f * (0.5f + f * (0.16666667f +
+                                          f * (0.041666667f + f * (0.0083333333f + f * 0.0013888889f)))));
   return float_of(bits_of(e) + (round_to_int(n) << 23));
 }
 
@@ -73,8 +74,8 @@ inline FloatLanes refit_scale(const FloatLanes* values, int size, const Grid& gr
   return usable_scale(product / larger(squares, broadcast(1.0f)));
 }
 
-// The paper's iteration over the zero point, in units of codes and relative to values that the block's scale has
-// divided; the scale stays.
+// The paper's iteration over the zero point, in units of codes and relative to values that the block's scale
+// has divided; the scale stays.
 inline Grid hqq_asymmetric(const FloatLanes* values, int size, int bits, const Range& range) {
   const float top = static_cast<float>((1 << bits) - 1);
   const Grid plain = plain_asymmetric(range, bits);

@@ -50,8 +50,8 @@ constexpr std::int64_t method_scratch(std::int64_t width) {
   return (3 * padded_columns(width) + 3 * padded_columns(width) / kColumnStep + 768 + 1) * kMostLanes;
 }
 
-// The inner loops of the methods, one table per instruction-set level. A row lives in one lane and no sum crosses
-// lanes, so that all levels give the same bytes.
+// The inner loops of the methods, one table per instruction-set level. A row lives in one lane and no sum
+// crosses lanes, so that all levels give the same bytes.
 struct MethodKernels {
   void (*weighted)(const MethodTask& task);
   void (*hqq)(const MethodTask& task);
@@ -59,8 +59,8 @@ struct MethodKernels {
   // One step of factor.cc, for the kColumnStep rows j from `panel` on and all i < panel + kColumnStep:
   // out[j - panel][i] = hessian[j][i] - sum over k >= panel + kColumnStep of row k of `triangle`, at i, times
   // coefficients[k][j - panel]. Rows of `hessian` and `out` are `padded` apart.
-  void (*eliminate)(const float* hessian, const float* triangle, const double* coefficients, std::int64_t panel,
-                    std::int64_t padded, double* out);
+  void (*eliminate)(const float* hessian, const float* triangle, const double* coefficients,
+                    std::int64_t panel, std::int64_t padded, double* out);
 };
 
 const MethodKernels& method_kernels(Isa isa);

@@ -14,7 +14,8 @@ inline void load_rows(const MethodTask& task, std::int64_t first, FloatLanes* va
   for (int lane = 0; lane < kLanes; ++lane) {
     const bool there = first + lane < task.row_count;
     const float* row = task.rows + (first + lane) * task.width;
-    for (std::int64_t k = 0; k < padded; ++k) out[k * kLanes + lane] = there && k < task.width ? row[k] : 0.0f;
+    for (std::int64_t k = 0; k < padded; ++k)
+      out[k * kLanes + lane] = there && k < task.width ? row[k] : 0.0f;
   }
 }
 
@@ -41,7 +42,8 @@ inline std::int64_t block_end(const MethodTask& task, std::int64_t begin) {
   return end < padded ? end : padded;
 }
 
-// The plain grids: the value of largest magnitude becomes the lowest code; the range, with 0 in it, fills the codes.
+// The plain grids: the value of largest magnitude becomes the lowest code; the range, with 0 in it, fills the
+// codes.
 inline Grid plain_symmetric(const Range& range, int bits) {
   const float half = static_cast<float>(1 << (bits - 1));
   return {usable_scale(extreme_of(range) * (-1.0f / half)), broadcast(-half), broadcast(half - 1)};

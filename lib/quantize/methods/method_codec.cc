@@ -107,7 +107,8 @@ class MethodCodec final : public Codec {
 
 }  // namespace
 
-CodecPtr method_codec(const BlockwiseOptions& options, std::string name, std::int64_t width, RowMethod method) {
+CodecPtr method_codec(const BlockwiseOptions& options, std::string name, std::int64_t width,
+                      RowMethod method) {
   return std::make_shared<MethodCodec>(options, std::move(name), width, std::move(method));
 }
 

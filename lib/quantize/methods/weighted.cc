@@ -12,7 +12,8 @@ namespace {
 
 // Over their mean, and none so small that its column would not count at all.
 std::vector<float> relative(std::span<const float> moments) {
-  const double mean = std::accumulate(moments.begin(), moments.end(), 0.0) / static_cast<double>(moments.size());
+  const double mean =
+      std::accumulate(moments.begin(), moments.end(), 0.0) / static_cast<double>(moments.size());
   if (!std::isfinite(mean) || mean < 0) fail("the second moments of the input are not finite and positive");
   std::vector<float> weights;
   for (const float moment : moments) {

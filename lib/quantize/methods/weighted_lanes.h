@@ -103,7 +103,8 @@ inline Grid search_asymmetric(const FloatLanes* values, const float* weights, in
 }
 
 // The best of the plain grids, the search's and its refit, by exact weighted error.
-inline Grid choose_weighted(const FloatLanes* values, const float* weights, int size, int bits, bool symmetric) {
+inline Grid choose_weighted(const FloatLanes* values, const float* weights, int size, int bits,
+                            bool symmetric) {
   const Range range = range_of(values, size);
   WeightedBest best = {plain_symmetric(range, bits), broadcast(0x1.fffffep127f), {}};
   try_weighted(values, weights, size, best.grid, best);
@@ -134,8 +135,8 @@ void quantize_weighted(const MethodTask& task) {
     for (std::int64_t begin = 0; begin < task.width; begin += task.block_size) {
       const std::int64_t end = block_end(task, begin);
       for (std::int64_t k = begin; k < end; ++k) weights[k - begin] = k < task.width ? task.weights[k] : 0.0f;
-      const Grid grid = choose_weighted(values + begin, weights, static_cast<int>(end - begin), task.bits,
-                                        task.symmetric);
+      const Grid grid =
+          choose_weighted(values + begin, weights, static_cast<int>(end - begin), task.bits, task.symmetric);
       nearest_codes(values + begin, end - begin, grid, codes);
       store_block(task, first, begin, end, codes, grid);
     }

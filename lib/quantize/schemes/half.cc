@@ -12,8 +12,8 @@ namespace bantam {
 namespace {
 
 constexpr float kLargestHalf = 65504.0f;
-// What a constant beyond the range of halves becomes: still minus infinity to a softmax, and a finite score added to
-// it stays finite (65504 would not).
+// What a constant beyond the range of halves becomes: still minus infinity to a softmax, and a finite score
+// added to it stays finite (65504 would not).
 constexpr float kLargestConstant = 30000.0f;
 
 TensorData to_half(const TensorData& data) {
@@ -52,7 +52,8 @@ class HalfPass {
     const std::map<ValueId, ValueId> halves = split_outputs(nodes);
     for (Node& node : nodes) convert_node(std::move(node));
     for (const auto& [public_value, half] : halves) {
-      rewriter_.emit_into(public_value, graph_.value(half).name, "", "Cast", {half}, {{"to", std::int64_t{info(DType::kF32).onnx}}});
+      rewriter_.emit_into(public_value, graph_.value(half).name, "", "Cast", {half},
+                          {{"to", std::int64_t{info(DType::kF32).onnx}}});
       wide_.insert(public_value);
     }
     rewriter_.finish();
@@ -70,7 +71,8 @@ class HalfPass {
         const std::optional<float> largest = max_abs_(*weight.source);
         // Blockwise scales are rounded to halves by their codec, which refuses what does not fit.
         if (weight.parts.size() == 1 && largest && *largest > kLargestHalf) {
-          notes_.push_back(fmt::format("{}: holds {:g}, beyond float16; kept in float32", weight.name, *largest));
+          notes_.push_back(
+              fmt::format("{}: holds {:g}, beyond float16; kept in float32", weight.name, *largest));
           wide_.insert(part.values.begin(), part.values.end());
         } else {
           part.stored = DType::kF16;
@@ -83,7 +85,8 @@ class HalfPass {
     return id != kNoValue && graph_.value(id).precision == Precision::kFloat32;
   }
 
-  // Graph outputs stay float32, but for those that follow: their producers write a half twin that a final Cast widens.
+  // Graph outputs stay float32, but for those that follow: their producers write a half twin that a final
+  // Cast widens.
   std::map<ValueId, ValueId> split_outputs(std::vector<Node>& nodes) {
     std::map<ValueId, ValueId> halves;
     for (const ValueId output : graph_.outputs) {
@@ -147,7 +150,8 @@ class HalfPass {
     const std::string name = node.name;
     rewriter_.keep(std::move(node));
     for (const auto& [wide, half] : narrowed) {
-      rewriter_.emit_into(half, name + "/narrow", "", "Cast", {wide}, {{"to", std::int64_t{info(DType::kF16).onnx}}});
+      rewriter_.emit_into(half, name + "/narrow", "", "Cast", {wide},
+                          {{"to", std::int64_t{info(DType::kF16).onnx}}});
     }
   }
 

@@ -58,7 +58,8 @@ CodecPtr codec_for(const Decision& decision, const FactorCachePtr& factors) {
   BANTAM_ASSERT(false);
 }
 
-QuantizedWeight attach(Graph& graph, Weight& weight, const Decision& decision, const FactorCachePtr& factors) {
+QuantizedWeight attach(Graph& graph, Weight& weight, const Decision& decision,
+                       const FactorCachePtr& factors) {
   const TensorSpec& spec = weight.source->spec();
   QuantizedWeight result{decision, spec.rows(), spec.width()};
   weight.codec = codec_for(decision, factors);
@@ -127,8 +128,8 @@ class Pass {
          {"block_size", weight.decision.block_size}});
   }
 
-  // An embedding in one node. It reads the codes as [rows, bytes], MatMulNBits as [rows, blocks, bytes]: the same bytes
-  // under two shapes.
+  // An embedding in one node. It reads the codes as [rows, bytes], MatMulNBits as [rows, blocks, bytes]: the
+  // same bytes under two shapes.
   void fused_gather(const Node& node, const QuantizedWeight& weight, bool tied) {
     ValueId& codes = flat_codes_.try_emplace(weight.codes, kNoValue).first->second;
     if (codes == kNoValue) codes = declare_flat(weight, tied);
@@ -196,15 +197,18 @@ class Pass {
                         {});
   }
 
-  // An embedding in the codes of the linear that it is tied to, [width, rows]: of every token one column and one scale.
+  // An embedding in the codes of the linear that it is tied to, [width, rows]: of every token one column and
+  // one scale.
   void channel_gather(const Node& node, const QuantizedWeight& weight) {
     GraphBuilder constants(rewriter_.graph());
     const ValueId ids = node.inputs[1];
-    const auto op = [&](std::string_view type, std::vector<ValueId> inputs, std::vector<Attribute> attributes = {}) {
+    const auto op = [&](std::string_view type, std::vector<ValueId> inputs,
+                        std::vector<Attribute> attributes = {}) {
       return rewriter_.emit(node.name, "", type, std::move(inputs), std::move(attributes), DType::kF32);
     };
     const auto look_up = [&](ValueId values, std::string_view what, std::int64_t axis, DType dtype) {
-      return rewriter_.emit(node.name + std::string(what), "", "Gather", {values, ids}, {{"axis", axis}}, dtype);
+      return rewriter_.emit(node.name + std::string(what), "", "Gather", {values, ids}, {{"axis", axis}},
+                            dtype);
     };
     const std::vector<Attribute> to_float = {{"to", std::int64_t{info(DType::kF32).onnx}}};
     const DType code = weight.decision.scheme == Scheme::kDynamicUint8 ? DType::kU8 : DType::kI8;
@@ -213,9 +217,12 @@ class Pass {
                         {{"perm", std::vector<std::int64_t>{1, 2, 0}}});
     const ValueId last = constants.constant({-1});
     if (weight.zero_points != kNoValue) {
-      const ValueId zero = rewriter_.emit(node.name + "/zero", "", "Cast", {look_up(weight.zero_points, "/zero_points", 0, code)},
-                                          to_float, DType::kF32);
-      values = op("Sub", {values, rewriter_.emit(node.name + "/zero", "", "Unsqueeze", {zero, last}, {}, DType::kF32)});
+      const ValueId zero =
+          rewriter_.emit(node.name + "/zero", "", "Cast",
+                         {look_up(weight.zero_points, "/zero_points", 0, code)}, to_float, DType::kF32);
+      values =
+          op("Sub",
+             {values, rewriter_.emit(node.name + "/zero", "", "Unsqueeze", {zero, last}, {}, DType::kF32)});
     }
     const ValueId scales = op("Unsqueeze", {look_up(weight.scales, "/scales", 0, DType::kF32), last});
     rewriter_.emit_into(node.outputs[0], node.name, "", "Mul", {values, scales}, {});
@@ -243,9 +250,11 @@ class Pass {
   };
 
   // The two factors of a product: the sums of codes, as floats, and what they are multiplied by.
-  std::vector<ValueId> integer_product(const Activation& x, const QuantizedWeight& weight, const std::string& base) {
-    const ValueId sums = rewriter_.emit(base, "", "MatMulInteger",
-                                        {x.codes, weight.codes, x.zero_point, weight.zero_points}, {}, DType::kI32);
+  std::vector<ValueId> integer_product(const Activation& x, const QuantizedWeight& weight,
+                                       const std::string& base) {
+    const ValueId sums =
+        rewriter_.emit(base, "", "MatMulInteger", {x.codes, weight.codes, x.zero_point, weight.zero_points},
+                       {}, DType::kI32);
     const ValueId as_float =
         rewriter_.emit(base, "", "Cast", {sums}, {{"to", std::int64_t{info(DType::kF32).onnx}}}, DType::kF32);
     return {as_float, rewriter_.emit(base + "/scale", "", "Mul", {x.scale, weight.scales}, {}, DType::kF32)};
@@ -266,11 +275,13 @@ class Pass {
     const Activation x = quantized(node.inputs[0], node.name);
     product_of(x, node.name);
     if (weight.decision.digits == 2) {
-      // What the first byte leaves, on a grid of its own: sixteen bits for every element, in integer products.
+      // What the first byte leaves, on a grid of its own: sixteen bits for every element, in integer
+      // products.
       const std::string base = node.name + "/rest";
       const ValueId first =
           rewriter_.emit(base, "", "DequantizeLinear", {x.codes, x.scale, x.zero_point}, {}, DType::kF32);
-      product_of(quantized(rewriter_.emit(base, "", "Sub", {node.inputs[0], first}, {}, DType::kF32), base), base);
+      product_of(quantized(rewriter_.emit(base, "", "Sub", {node.inputs[0], first}, {}, DType::kF32), base),
+                 base);
     }
     if (bias_of(node) != kNoValue) addends.push_back(bias_of(node));
     if (addends.empty()) return;

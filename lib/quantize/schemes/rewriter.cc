@@ -24,8 +24,9 @@ ValueId Rewriter::emit(const std::string& base, std::string_view domain, std::st
   return output;
 }
 
-void Rewriter::emit_into(ValueId output, const std::string& base, std::string_view domain, std::string_view type,
-                         std::vector<ValueId> inputs, std::vector<Attribute> attributes) {
+void Rewriter::emit_into(ValueId output, const std::string& base, std::string_view domain,
+                         std::string_view type, std::vector<ValueId> inputs,
+                         std::vector<Attribute> attributes) {
   Node node = make(base, domain, type, std::move(inputs), std::move(attributes));
   node.outputs = {output};
   nodes_.push_back(std::move(node));

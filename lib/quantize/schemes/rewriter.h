@@ -9,8 +9,8 @@
 
 namespace bantam {
 
-// Rebuilds the node list of a graph: walk the old nodes, keep() or replace each, then finish(). Value ids stay
-// valid throughout; names of new values and nodes derive from the node they replace.
+// Rebuilds the node list of a graph: walk the old nodes, keep() or replace each, then finish(). Value ids
+// stay valid throughout; names of new values and nodes derive from the node they replace.
 class Rewriter {
  public:
   explicit Rewriter(Graph& graph) : graph_(graph) {}
@@ -27,8 +27,8 @@ class Rewriter {
   void finish() { graph_.nodes = std::move(nodes_); }
 
  private:
-  Node make(const std::string& base, std::string_view domain, std::string_view type, std::vector<ValueId> inputs,
-            std::vector<Attribute> attributes);
+  Node make(const std::string& base, std::string_view domain, std::string_view type,
+            std::vector<ValueId> inputs, std::vector<Attribute> attributes);
   Graph& graph_;
   std::vector<Node> nodes_;
 };

@@ -8,7 +8,8 @@
 namespace bantam {
 namespace {
 
-// Every grid has constants of its own, even where two are equal, so that the size of the file does not depend on them.
+// Every grid has constants of its own, even where two are equal, so that the size of the file does not depend
+// on them.
 ValueId own_constant(Graph& graph, const std::string& name, TensorData data) {
   const ValueId value = graph.add_value(name, data.dtype);
   graph.constants.push_back({value, std::move(data)});
@@ -17,7 +18,8 @@ ValueId own_constant(Graph& graph, const std::string& name, TensorData data) {
 
 }  // namespace
 
-const StaticLinears::Activation& StaticLinears::quantized(ValueId x, ActivationGrid grid, const std::string& base) {
+const StaticLinears::Activation& StaticLinears::quantized(ValueId x, ActivationGrid grid,
+                                                          const std::string& base) {
   const auto [first, last] = activations_.equal_range(x);
   for (auto known = first; known != last; ++known) {
     if (known->second.grid == grid) return known->second;
@@ -30,8 +32,8 @@ const StaticLinears::Activation& StaticLinears::quantized(ValueId x, ActivationG
                                  {DType::kU8, {}, {static_cast<std::byte>(grid.zero_point)}, {}});
   made.codes = rewriter_.emit(base, "", "QuantizeLinear", {x, made.scale, made.zero_point}, {}, DType::kU8);
   if (format_ == QuantFormat::kQdq) {
-    made.floats =
-        rewriter_.emit(base, "", "DequantizeLinear", {made.codes, made.scale, made.zero_point}, {}, DType::kF32);
+    made.floats = rewriter_.emit(base, "", "DequantizeLinear", {made.codes, made.scale, made.zero_point}, {},
+                                 DType::kF32);
   }
   return activations_.emplace(x, made)->second;
 }

@@ -29,7 +29,8 @@ bool is_grid(FusionView& view, const Node& node) {
 bool is_weight(FusionView& view, const Node& node) {
   const Shape* codes = view.constant_shape(node.inputs[0]);
   const Shape* scales = view.constant_shape(node.inputs[1]);
-  if (codes == nullptr || codes->size() != 2 || scales == nullptr || !is_byte(view, node.inputs[0])) return false;
+  if (codes == nullptr || codes->size() != 2 || scales == nullptr || !is_byte(view, node.inputs[0]))
+    return false;
   if (view.graph().value(node.inputs[1]).dtype != DType::kF32) return false;
   const ValueId zero = input_of(node, 2);
   if (zero != kNoValue && !view.is_constant(zero)) return false;
@@ -60,8 +61,8 @@ bool fuse_static_product(FusionView& view, Node& last) {
   Node* weight = view.producer(right);
   if (!is_plain(x, "DequantizeLinear") || !is_plain(weight, "DequantizeLinear")) return false;
   Node* quantize = view.producer(x->inputs[0]);
-  if (!is_plain(quantize, "QuantizeLinear") || quantize->inputs.size() != 3 || quantize->inputs[1] != x->inputs[1] ||
-      quantize->inputs[2] != input_of(*x, 2)) {
+  if (!is_plain(quantize, "QuantizeLinear") || quantize->inputs.size() != 3 ||
+      quantize->inputs[1] != x->inputs[1] || quantize->inputs[2] != input_of(*x, 2)) {
     return false;
   }
   if (!is_grid(view, *x) || !is_weight(view, *weight)) return false;
@@ -85,7 +86,8 @@ bool fuse_static_bias(FusionView& view, Node& last) {
   for (const std::size_t i : {0, 1}) {
     if (negated && i == 1) break;  // only what is subtracted from the product
     Node* product = view.producer(last.inputs[i]);
-    if (product == nullptr || product->type != "MatMulIntegerToFloat" || !view.read_once(last.inputs[i])) continue;
+    if (product == nullptr || product->type != "MatMulIntegerToFloat" || !view.read_once(last.inputs[i]))
+      continue;
     if (product->domain != kInternalDomain || product->inputs.size() != 7 || product->inputs[6] != kNoValue ||
         !product->attributes.empty()) {
       continue;

@@ -25,7 +25,8 @@ std::vector<std::array<std::int64_t, 2>> matmul_pairs(const MatMulShape& shape);
 // order.
 template <typename T>
 void plain_product(const T* a, const T* b, T* c, std::int64_t m, std::int64_t k, std::int64_t n) {
-  using Sum = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
+  using Sum =
+      typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
   for (std::int64_t i = 0; i < m; ++i) {
     std::vector<Sum> row(static_cast<std::size_t>(n));
     for (std::int64_t p = 0; p < k; ++p) {

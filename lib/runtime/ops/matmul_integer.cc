@@ -190,11 +190,12 @@ RunFn make_qlinear_matmul(OpNode& node) {
   };
 }
 
-// Shared end of the com.microsoft ops and of what fusions make: quantized A times B, as float. `scales` are products of those
-// of A and B, one or one per column; `a_zeros(rows)` the zero points of so many rows of A.
+// Shared end of the com.microsoft ops and of what fusions make: quantized A times B, as float. `scales` are
+// products of those of A and B, one or one per column; `a_zeros(rows)` the zero points of so many rows of A.
 template <typename Zeros>
-void float_product(OpRun& run, const RightSide& right, const Tensor& a, const MatMulShape& shape, const std::vector<float>& scales,
-                   const Tensor* b_zero, const Tensor* bias, Activation activation, Zeros a_zeros) {
+void float_product(OpRun& run, const RightSide& right, const Tensor& a, const MatMulShape& shape,
+                   const std::vector<float>& scales, const Tensor* b_zero, const Tensor* bias,
+                   Activation activation, Zeros a_zeros) {
   const std::vector<std::int32_t> b_zeros = zeros_of(b_zero, right.typed(run), shape.n, "B");
   if (bias != nullptr) expect_shape(*bias, {shape.n}, "the bias");
   float* c = run.output(0, DType::kF32, shape.output).mutable_data<float>().data();
@@ -227,7 +228,8 @@ RunFn make_matmul_integer_to_float(OpNode& node) {
     const Tensor& a = run.input(0);
     expect_bytes(a, "A");
     const MatMulShape shape = right->shape_for(run, a);
-    const std::vector<float> scales = scale_products(run.input(3), shape.n, scales_of(run.input(2), 1, "A")[0]);
+    const std::vector<float> scales =
+        scale_products(run.input(3), shape.n, scales_of(run.input(2), 1, "A")[0]);
     float_product(run, *right, a, shape, scales, run.optional_input(5), run.optional_input(6), activation,
                   [&](std::int64_t) { return zeros_of(run.optional_input(4), a, 1, "A"); });
   };
@@ -266,8 +268,8 @@ RunFn make_dynamic_quantize_matmul(OpNode& node) {
       table.vector.quantize_u8(in + begin, range.scale, range.zero, codes + begin, end - begin);
     });
     const std::vector<float> scales = scale_products(run.input(2), shape.n, range.scale);
-    float_product(run, *right, a, shape, scales, run.optional_input(3), run.optional_input(4), Activation::kNone,
-                  [&](std::int64_t) { return std::vector<std::int32_t>{range.zero}; });
+    float_product(run, *right, a, shape, scales, run.optional_input(3), run.optional_input(4),
+                  Activation::kNone, [&](std::int64_t) { return std::vector<std::int32_t>{range.zero}; });
   };
 }
 

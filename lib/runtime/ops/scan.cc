@@ -37,8 +37,8 @@ RunFn make_cumulative(OpNode& node) {
     Tensor& y = run.output(0, x.dtype(), x.shape());
     visit_types<float, double, std::int64_t, std::int32_t, std::uint64_t, std::uint32_t>(
         x.dtype(), [&]<typename T>() {
-          using Wide =
-              typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
+          using Wide = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>,
+                                                   std::type_identity<T>>::type;
           const T* in = x.data<T>().data();
           T* out = y.mutable_data<T>().data();
           for (std::int64_t line = 0; line < outer * inner; ++line) {

@@ -33,10 +33,14 @@ std::string completer(const OptionDoc& doc) {
   std::string words;
   for (const Choice& choice : doc.choices) words += (words.empty() ? "" : " ") + choice.name;
   switch (doc.completes) {
-    case Completes::kNothing: return ":";
-    case Completes::kFiles: return "_bantam_paths -f";
-    case Completes::kDirectories: return "_bantam_paths -d";
-    case Completes::kChoices: return fmt::format("{} {}", doc.list ? "_bantam_list" : "_bantam_words", shell_quoted(words));
+    case Completes::kNothing:
+      return ":";
+    case Completes::kFiles:
+      return "_bantam_paths -f";
+    case Completes::kDirectories:
+      return "_bantam_paths -d";
+    case Completes::kChoices:
+      return fmt::format("{} {}", doc.list ? "_bantam_list" : "_bantam_words", shell_quoted(words));
   }
   return ":";
 }

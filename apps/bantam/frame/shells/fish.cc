@@ -30,10 +30,14 @@ std::string choice_words(const OptionDoc& doc) {
 
 std::string value_flags(const OptionDoc& doc) {
   switch (doc.completes) {
-    case Completes::kNothing: return " -x";
-    case Completes::kFiles: return " -r -F";
-    case Completes::kDirectories: return " -x -a '(__fish_complete_directories)'";
-    case Completes::kChoices: return " -x -a " + fish_quoted(choice_words(doc));
+    case Completes::kNothing:
+      return " -x";
+    case Completes::kFiles:
+      return " -r -F";
+    case Completes::kDirectories:
+      return " -x -a '(__fish_complete_directories)'";
+    case Completes::kChoices:
+      return " -x -a " + fish_quoted(choice_words(doc));
   }
   return "";
 }
@@ -59,7 +63,8 @@ std::string fish_script(std::span<const CommandDoc> commands) {
       }
       out += within;
       if (!option.short_name.empty()) out += fmt::format(" -s {}", option.short_name.substr(1));
-      out += fmt::format(" -l {} -d {}", option.long_name.substr(2), fish_quoted(first_sentence(option.help)));
+      out +=
+          fmt::format(" -l {} -d {}", option.long_name.substr(2), fish_quoted(first_sentence(option.help)));
       out += option.value.empty() ? "\n" : value_flags(option) + "\n";
     }
   }

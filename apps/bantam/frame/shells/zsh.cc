@@ -21,9 +21,15 @@ std::string specified(std::string_view text) {
 std::string value_of(const OptionDoc& doc) {
   std::string action;
   switch (doc.completes) {
-    case Completes::kNothing: action = "()"; break;  // a blank action would turn every match into a list
-    case Completes::kFiles: action = "_files"; break;
-    case Completes::kDirectories: action = "_files -/"; break;
+    case Completes::kNothing:
+      action = "()";
+      break;  // a blank action would turn every match into a list
+    case Completes::kFiles:
+      action = "_files";
+      break;
+    case Completes::kDirectories:
+      action = "_files -/";
+      break;
     case Completes::kChoices:
       for (const Choice& choice : doc.choices) action += (action.empty() ? "" : " ") + choice.name;
       action = doc.list ? fmt::format("_values -s , word {}", action) : fmt::format("({})", action);
@@ -52,8 +58,8 @@ std::string zsh_script(std::span<const CommandDoc> commands) {
       "#compdef bantam\n# zsh completion for bantam, written by `bantam completion zsh`\n"
       "_bantam() {\n  local context state state_descr line\n  typeset -A opt_args\n  local -a commands\n  commands=(\n";
   for (const CommandDoc& doc : commands) {
-    out += fmt::format("    {}\n",
-                       shell_quoted(fmt::format("{}:{}", doc.command->name, specified(doc.command->summary))));
+    out += fmt::format(
+        "    {}\n", shell_quoted(fmt::format("{}:{}", doc.command->name, specified(doc.command->summary))));
   }
   out +=
       "  )\n  if (( CURRENT == 2 )); then\n    _describe command commands\n"
