@@ -315,7 +315,8 @@ Action declare(Options& options) {
               "Threads. Default: all. The bundle's bytes do not depend on it.", {.min = 1, .max = 1024});
   options.add("--dry-run", arguments->dry_run,
               "Print the plan: every tensor, file, size and the peak memory. Reads no weight.");
-  options.add("-f,--force", arguments->force, "Replace an existing output.");
+  options.add("-f,--force", arguments->force,
+              "Replace an existing bundle. Another folder or file is never replaced.");
   options.add("--json", arguments->json, "Print the result (or the plan) as JSON.");
   options.group("Evaluation");
   options.add(

@@ -39,12 +39,14 @@ std::string url(const std::string& host, int port) {
 }
 
 ExitCode run(const Arguments& arguments, const Console& console) {
+  const std::string host = arguments.host.value_or("127.0.0.1");
+  if (host.empty()) fail_usage("serve: --host is empty; an address of this machine was expected");
   SiteOptions options;
   // Bound to this machine: also refuse what a foreign name was pointed at it for.
-  if (!arguments.host) options.hosts = {"127.0.0.1", "localhost"};
+  if (host == "localhost" || host == "::1" || host.starts_with("127."))
+    options.hosts = {"127.0.0.1", "localhost", "[::1]"};
   const auto site = std::make_shared<Site>(arguments.bundle, options);
   for (const std::string& mount : arguments.mounts) add_mount(*site, mount);
-  const std::string host = arguments.host.value_or("127.0.0.1");
   Server server(site, host, arguments.port);
   console.print(printable(fmt::format("Serving {} at {} until Ctrl-C", arguments.bundle.string(),
                                       url(host, server.port()))) +

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "graph/onnx_tensor.h"
+#include "graph/unsupported.h"
 
 namespace bantam {
 namespace {
@@ -27,9 +28,9 @@ AttributeValue value_of(const onnx::AttributeProto& proto) {
       return std::vector<std::string>(proto.strings().begin(), proto.strings().end());
     case onnx::AttributeProto::GRAPH:
     case onnx::AttributeProto::GRAPHS:
-      fail("subgraphs (If, Loop, Scan) are not supported");
+      fail_unsupported("subgraphs (If, Loop, Scan) are not supported");
     default:
-      fail("attribute type {} is not supported", static_cast<int>(proto.type()));
+      fail_unsupported("attribute type {} is not supported", static_cast<int>(proto.type()));
   }
 }
 

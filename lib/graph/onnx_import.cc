@@ -14,6 +14,7 @@
 #include "graph/onnx_skeleton.h"
 #include "graph/onnx_tensor.h"
 #include "graph/topological.h"
+#include "graph/unsupported.h"
 
 namespace fs = std::filesystem;
 
@@ -92,7 +93,7 @@ class Importer {
   Graph run() {
     read_opsets();
     graph_.name = proto_.name().empty() ? "model" : proto_.name();
-    if (proto_.sparse_initializer_size() > 0) fail("sparse initializers are not supported");
+    if (proto_.sparse_initializer_size() > 0) fail_unsupported("sparse initializers are not supported");
     for (int i = 0; i < proto_.initializer_size(); ++i) read_initializer(i);
     for (const auto& input : proto_.input()) {
       if (constants_.contains(input.name())) continue;
@@ -117,7 +118,7 @@ class Importer {
  private:
   void read_opsets() {
     if (model_.functions_size() > 0) {
-      fail("local function {} is not supported; export the model with its functions inlined",
+      fail_unsupported("local function {} is not supported; export the model with its functions inlined",
            model_.functions(0).name());
     }
     graph_.ir_version = model_.ir_version();
@@ -206,12 +207,12 @@ class Importer {
   void declare(const onnx::ValueInfoProto& info, ValueId id, bool required) {
     Value& value = graph_.value(id);
     if (!info.type().has_tensor_type()) {
-      if (required && info.has_type()) fail("is not a tensor");
+      if (required && info.has_type()) fail_unsupported("is not a tensor");
       return;
     }
     const auto& type = info.type().tensor_type();
     const auto dtype = dtype_from_onnx(type.elem_type());
-    if (!dtype) fail("element type {} is not supported", type.elem_type());
+    if (!dtype) fail_unsupported("element type {} is not supported", type.elem_type());
     if (value.dtype != DType::kUndefined) return;  // an initializer knows better
     value.dtype = *dtype;
     if (!type.has_shape()) return;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "graph/unsupported.h"
 
 namespace bantam {
 namespace {
@@ -53,7 +54,7 @@ void copy_typed(const onnx::TensorProto& proto, std::int64_t count, TensorData& 
     case DType::kU4:
       return copy_values<std::uint8_t>(proto.int32_data(), byte_size(data.dtype, count), data);
     default:
-      fail("values of type {} are not supported", name(data.dtype));
+      fail_unsupported("values of type {} are not supported", name(data.dtype));
   }
 }
 
@@ -75,7 +76,8 @@ TensorSpec tensor_spec_of(const onnx::TensorProto& proto) {
 TensorData tensor_data_of(const onnx::TensorProto& proto) {
   const TensorSpec spec = tensor_spec_of(proto);
   const std::int64_t count = element_count(spec.shape);
-  if (proto.data_location() == onnx::TensorProto::EXTERNAL) fail("external data is not possible here");
+  if (proto.data_location() == onnx::TensorProto::EXTERNAL)
+    fail_unsupported("external data is not possible here");
   TensorData data{spec.dtype, spec.shape, {}, {}};
   if (spec.dtype == DType::kString) {
     if (proto.string_data_size() != count)

@@ -46,6 +46,17 @@ void check_apart(const fs::path& source_folder, const fs::path& output) {
   }
 }
 
+// --force is for bundles: a mistyped output must not cost somebody's documents.
+void check_replaceable(const Recipe& recipe) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(recipe.output, error);
+  if (!recipe.force || !fs::exists(status)) return;
+  const std::string where = recipe.output.string();
+  if (!fs::is_directory(recipe.output, error)) fail("{}: is no folder; --force replaces bundles only", where);
+  if (!fs::is_empty(recipe.output, error) && !fs::exists(recipe.output / "bantam.json", error))
+    fail("{}: has files, and no bantam.json among them; --force replaces bundles only", where);
+}
+
 void check_space(const Plan& plan, const fs::path& directory) {
   struct statvfs status {};
   if (::statvfs(directory.c_str(), &status) != 0) return;  // not every file system tells
@@ -350,12 +361,14 @@ Plan plan_bundle(const Recipe& wanted, bool measure_weights, Progress& progress)
 void check_output(const Recipe& recipe) {
   check_apart(resolve_source(recipe.source), recipe.output);
   if (!recipe.adapter.empty()) check_apart(resolve_source(recipe.adapter), recipe.output);
+  check_replaceable(recipe);
   const StagedDirectory probe(recipe.output, recipe.force);
 }
 
 BundleResult write_bundle(const Plan& plan, Progress& progress, const Judge& judge) {
   check_apart(plan.checkpoint.directory, plan.recipe.output);
   if (plan.checkpoint.adapter) check_apart(plan.checkpoint.adapter->directory, plan.recipe.output);
+  check_replaceable(plan.recipe);
   return BundleWriter(plan, progress, judge).run();
 }
 

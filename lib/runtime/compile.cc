@@ -2,6 +2,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "graph/unsupported.h"
 #include "runtime/program.h"
 
 namespace bantam {
@@ -56,7 +57,8 @@ class Compiler {
       const std::string domain = node.domain.empty() ? "ai.onnx" : node.domain;
       const auto newest = newest_opset(node.domain);
       if (newest && opset(node) > *newest) {
-        fail("opset {} of {} is newer than {}, the last one that is supported", opset(node), domain, *newest);
+        fail_unsupported("opset {} of {} is newer than {}, the last one that is supported", opset(node),
+                         domain, *newest);
       }
       if (newest && find_op(node.domain, node.type, opset(node)) != nullptr) continue;
       missing.insert(fmt::format("{}.{} of opset {} (node {})", domain, node.type, opset(node), node.name));
@@ -65,7 +67,7 @@ class Compiler {
     if (missing.empty()) return;
     std::string list;
     for (const std::string& entry : missing) list += (list.empty() ? "" : ", ") + entry;
-    fail("operators that the runtime does not have: {}", list);
+    fail_unsupported("operators that the runtime does not have: {}", list);
   }
 
   void count_readers() {

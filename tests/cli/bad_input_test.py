@@ -391,6 +391,7 @@ class Targets(BadInput):
     def test_force_replaces_it_and_only_by_a_whole_bundle(self):
         target = self.folder / "target/out"
         target.mkdir()
+        self.assertEqual(self.convert("--force").returncode, 0)
         (target / "mine").write_text("old")
         result = self.convert("--force", "--dtype", "nonsense")
         self.assertEqual(result.returncode, 2)
@@ -403,6 +404,16 @@ class Targets(BadInput):
         self.assertEqual(os.listdir(self.folder / "target"), ["out"])
         self.assertFalse((target / "mine").exists())
         self.assertTrue((target / "bantam.json").exists())
+
+    def test_force_replaces_nothing_but_bundles(self):
+        documents = self.folder / "documents"
+        documents.mkdir()
+        (documents / "thesis.txt").write_text("mine")
+        self.refused("documents", "no bantam.json", output=documents, more=("--force",))
+        self.refused("thesis.txt", "is no folder", output=documents / "thesis.txt", more=("--force",))
+        self.assertEqual((documents / "thesis.txt").read_text(), "mine")
+        (documents / "thesis.txt").unlink()
+        self.assertEqual(run("convert", self.source, "-o", documents, "--force", "-q").returncode, 0)  # empty
 
     def test_its_parent_cannot_take_it(self):
         (self.folder / "plain").write_text("")

@@ -125,6 +125,7 @@ class Files(Case):
         for header in (tag, f'"other", {tag}', f"W/{tag}", "*"):
             response, body = self.ask("/config.json", If_None_Match=header)
             self.assertEqual((response.status, body, response.getheader("ETag")), (304, b"", tag))
+            self.assertEqual(response.getheader("Content-Length"), str((BUNDLE / "config.json").stat().st_size))
         self.assertEqual(self.ask("/config.json", If_None_Match='"other"')[0].status, 200)
 
     def test_a_file_that_changed_has_another_tag(self):
@@ -139,6 +140,38 @@ class Files(Case):
                 after = self.ask("/config.json")[0].getheader("ETag")
                 self.assertTrue(after.startswith('W/"'), after)
                 self.assertNotEqual(before, after)
+            finally:
+                stop(process)
+
+    def test_tags_when_the_bundle_is_replaced(self):
+        def tag_and_body(**headers):
+            response, body = self.ask("/config.json", **headers)
+            return response.status, response.getheader("ETag"), body
+
+        with tempfile.TemporaryDirectory() as folder:
+            path, other = pathlib.Path(folder) / "b", pathlib.Path(folder) / "other"
+            convert(FIXTURES / "bert-text-classification-tokenizer", path, "--dtype", "q4")
+            convert(FIXTURES / "bert-token-classification-tokenizer", other, "--dtype", "q4")
+            process, self.port = start(path, "--port", "0")
+            try:
+                _, before, old = tag_and_body()
+                # Another bundle in its place, as convert --force puts it there.
+                path.rename(pathlib.Path(folder) / "away")
+                other.rename(path)
+                status, after, new = tag_and_body(If_None_Match=before)
+                self.assertEqual((status, new), (200, (path / "config.json").read_bytes()))
+                self.assertEqual(after, f'"{hashlib.sha256(new).hexdigest()}"')
+                self.assertNotEqual(old, new)
+                # A file that was made long ago in the place of one of the list.
+                (path / "config.json").unlink()
+                (path / "config.json").write_bytes(old)
+                os.utime(path / "config.json", (1, 1))
+                self.assertEqual(tag_and_body(If_None_Match=after)[0::2], (200, old))
+                self.assertEqual(self.ask("/config.json", Range="bytes=0-3", If_Range=after)[0].status, 200)
+                # Once it is settled, it has a strong tag of its own.
+                time.sleep(2.1)
+                self.assertEqual(tag_and_body()[1], f'"{hashlib.sha256(old).hexdigest()}"')
+                self.assertEqual(self.ask("/config.json", Range="bytes=0-3", If_Range=f'"{hashlib.sha256(old).hexdigest()}"')[0].status, 206)
             finally:
                 stop(process)
 
@@ -317,6 +350,30 @@ class Starting(unittest.TestCase):
             self.assertEqual(stop(process)[0], 0)
             self.assertLess(time.monotonic() - begin, 10)
 
+    def test_idle_connections_keep_nobody_waiting(self):
+        process, port = start(BUNDLE, "--port", "0")
+        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+            connection.request("GET", "/config.json")
+            self.assertEqual(connection.getresponse().status, 200)
+            connection.close()
+            self.assertEqual(stop(process)[0], 0)
+        finally:
+            for one in idle:
+                one.close()
+
+    def test_addresses_of_this_machine_refuse_foreign_names(self):
+        process, port = start(BUNDLE, "--port", "0", "--host", "localhost")
+        try:
+            for host, status in (("evil.example", 403), ("localhost", 200)):
+                connection = http.client.HTTPConnection("localhost", port, timeout=30)
+                connection.request("GET", "/config.json", headers={"Host": host})
+                self.assertEqual(connection.getresponse().status, status)
+                connection.close()
+        finally:
+            stop(process)
+
     def test_a_reader_that_takes_nothing_neither_ends_nor_blocks_it(self):
         with tempfile.TemporaryDirectory() as folder:
             with open(pathlib.Path(folder) / "big.bin", "wb") as file:
@@ -346,6 +403,8 @@ class Starting(unittest.TestCase):
         self.refused(BUNDLE, "--mount", "/lib=/nowhere", part="/nowhere: does not exist")
         self.refused(BUNDLE, "--mount", f"/a={LIB},/a/={LIB}", part="mounted twice")
         self.refused(BUNDLE, "--port", "70000", code=2, part="--port")
+        self.refused(BUNDLE, "--host", "", code=2, part="--host is empty")
+        self.refused(BUNDLE, "--host", "nowhere.invalid", part="cannot listen there")
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()

@@ -7,8 +7,10 @@ import sys
 import tempfile
 import unittest
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
 from bantam_cli import run  # noqa: E402
@@ -133,12 +135,145 @@ class Encoder(Case):
         self.assertEqual({verdict for verdict, _ in verdicts.values()}, {"fails"}, verdicts)
         self.assertIn("opset 27 is newer than 26", verdicts["wasm"][1])
 
+    def test_newer_ir(self):
+        self.expect(lambda model: setattr(model, "ir_version", 99), "graphs", "IR version 99 is newer than 13")
+
+    def test_outputs_that_are_no_floats(self):
+        def cast(to):
+            def change(model):
+                for node in model.graph.node:
+                    for i, name in enumerate(node.output):
+                        if name == "logits":
+                            node.output[i] = "scores"
+                model.graph.node.append(helper.make_node("Cast", ["scores"], ["logits"], to=to))
+                model.graph.output[0].type.tensor_type.elem_type = to
+            return change
+        self.expect(cast(TensorProto.INT64), "inputs", "output \"logits\" is int64 where the pipeline")
+        self.expect(cast(TensorProto.FLOAT16), "inputs", "output \"logits\" is float16", severity="warning")
+
+    def test_inputs_of_processors(self):
+        self.expect(lambda model: model.graph.input.append(helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, [1, 3, 2, 2])),
+                    "inputs", '"pixel_values", which pipelines for token-classification do not feed')
+
     def test_graphs_that_are_none(self):
         bundle = self.copies.fresh()
         (bundle / "onnx/model.onnx").write_bytes(b"nothing of the kind")
         seal(bundle)
         found = json.loads(run("verify", bundle, "--json", "-q").stdout)
         self.assertTrue(any(finding["file"] == "onnx/model.onnx" for finding in found["findings"]))
+
+
+def end_with(*nodes, tensors=(), domains=()):
+    """The graph's last node gives `scores`, of which the nodes make the logits."""
+    def change(model):
+        for node in model.graph.node:
+            for i, name in enumerate(node.output):
+                node.output[i] = "scores" if name == "logits" else name
+        model.graph.node.extend(nodes)
+        model.graph.initializer.extend(tensors)
+        model.opset_import.extend(helper.make_opsetid(domain, 1) for domain in domains)
+    return change
+
+
+def choose():
+    """If, with both branches."""
+    def branch(name):
+        out = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        return helper.make_graph([helper.make_node("Identity", ["scores"], [name])], name, [], [out])
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    return end_with(helper.make_node("If", ["yes"], ["logits"], then_branch=branch("a"), else_branch=branch("b")), tensors=[yes])
+
+
+def twice(model):
+    end_with(helper.make_node("Twice", ["scores"], ["logits"], domain="here"), domains=["here"])(model)
+    model.functions.append(helper.make_function("here", "Twice", ["x"], ["y"], [helper.make_node("Add", ["x", "x"], ["y"])],
+                                                [helper.make_opsetid("", model.opset_import[0].version)]))
+
+
+def lie(model):
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+
+
+class Foreign(Case):
+    """Graphs in a folder that Bantam did not make: onnxruntime is asked whether it makes a session of each."""
+    original = ENCODER
+    HALF = numpy_helper.from_array(np.ones(1, np.float16), "half")
+    CASES = {
+        "as it is": end_with(helper.make_node("Identity", ["scores"], ["logits"])),
+        "If": choose(),
+        "a local function": twice,
+        "an operator that the native runtime lacks": end_with(helper.make_node("Mish", ["scores"], ["logits"])),
+        "Einsum": end_with(helper.make_node("Einsum", ["scores"], ["logits"], equation="bsh->bsh")),
+        "mixed types": end_with(helper.make_node("Add", ["scores", "half"], ["logits"]), tensors=[HALF]),
+        "a type that is not so": lie,
+        "a newer IR": lambda model: setattr(model, "ir_version", 99),
+        "a newer opset": lambda model: setattr(model.opset_import[0], "version", 99),
+        "nothing before it": end_with(helper.make_node("Add", ["scores", "nowhere"], ["logits"])),
+    }
+
+    def errors(self, bundle):
+        found = json.loads(run("verify", bundle, "--json", "-q").stdout)
+        lists = ("bantam.json", "SHA256SUMS")
+        return [entry for entry in found["findings"] if entry["severity"] == "error" and entry["file"] not in lists]
+
+    def foreign(self):
+        bundle = self.copies.fresh()
+        for path in [bundle / "bantam.json", bundle / "SHA256SUMS", *bundle.glob("tensor-cache*.json")]:
+            path.unlink()
+        return bundle
+
+    def test_errors_are_what_onnxruntime_refuses(self):
+        refused = 0
+        for name, change in self.CASES.items():
+            with self.subTest(name):
+                bundle = self.foreign()
+                file = bundle / "onnx/model.onnx"
+                model = onnx.load(file, load_external_data=False)
+                change(model)
+                file.write_bytes(model.SerializeToString())
+                options = onnxruntime.SessionOptions()
+                options.log_severity_level = 4
+                try:
+                    onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+                    expected = []
+                except Exception:
+                    expected = ["onnx/model.onnx"]
+                    refused += 1
+                self.assertEqual(sorted({entry["file"] for entry in self.errors(bundle)}), expected, name)
+        self.assertEqual(refused, 5)
+
+    def test_what_tools_leave_behind(self):
+        bundle = self.foreign()
+        (bundle / ".cache/huggingface").mkdir(parents=True)
+        for name in (".nojekyll", ".cache/huggingface/config.json.lock"):
+            (bundle / name).touch()
+        self.assertEqual(self.errors(bundle), [])
+
+    def test_inputs_of_a_class_that_no_pipeline_feeds(self):
+        bundle = self.foreign()
+        model = onnx.load(bundle / "onnx/model.onnx", load_external_data=False)
+        model.graph.input.append(helper.make_tensor_value_info("style", TensorProto.FLOAT, [1, 256]))
+        (bundle / "onnx/model.onnx").write_bytes(model.SerializeToString())
+        config = json.loads((bundle / "config.json").read_text())
+        config["model_type"] = "style_text_to_speech_2"
+        del config["architectures"]
+        (bundle / "config.json").write_text(json.dumps(config))
+        self.assertEqual(self.errors(bundle), [])
+
+    def test_images_have_a_processor(self):
+        bundle = self.foreign()
+        model = onnx.load(bundle / "onnx/model.onnx", load_external_data=False)
+        model.graph.input.append(helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, [1, 3, 8, 8]))
+        (bundle / "onnx/model.onnx").write_bytes(model.SerializeToString())
+        config = json.loads((bundle / "config.json").read_text())
+        config.update(model_type="vit", architectures=["ViTForImageClassification"])
+        (bundle / "config.json").write_text(json.dumps(config))
+        named = [(entry["file"], entry["message"]) for entry in self.errors(bundle)]
+        self.assertIn(("preprocessor_config.json", "is missing: transformers.js cannot make the processor"), named)
+        (bundle / "preprocessor_config.json").write_text("{}")
+        self.assertIn("names neither image_processor_type", str(self.errors(bundle)))
+        (bundle / "preprocessor_config.json").write_text('{"image_processor_type": "ViTImageProcessor"}')
+        self.assertEqual(self.errors(bundle), [])
 
 
 class Decoder(Case):

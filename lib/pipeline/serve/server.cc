@@ -21,7 +21,7 @@
 namespace bantam {
 namespace {
 
-constexpr std::size_t kThreads = 64;  // connections that are served at once
+constexpr std::size_t kThreads = 256;  // connections that are served at once
 constexpr std::size_t kChunk = 256 * 1024;
 constexpr int kSilence = 30;                            // s without a byte of a head
 constexpr int kStalled = 60;                            // s without a byte taken
@@ -72,7 +72,10 @@ void respond(const HttpAnswer& answer, const httplib::Request& request, httplib:
       response.set_header(name, value);
     }
   }
-  if (answer.file && answer.length > 0) {
+  if (answer.status == 304) {  // as long as it would have been, or httplib says that it is empty
+    response.set_header("Content-Length", std::to_string(answer.length));
+    response.set_header("Content-Type", type);
+  } else if (answer.file && answer.length > 0) {
     response.set_content_provider(static_cast<std::size_t>(answer.length), type, provider_of(answer));
   } else if (!answer.text.empty()) {
     response.set_content(answer.text, type);

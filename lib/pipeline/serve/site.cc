@@ -1,7 +1,5 @@
 #include "pipeline/serve/site.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include "base/error.h"
@@ -33,21 +31,6 @@ std::string host_name(const std::string& host) {
   return host.substr(0, host.find(':'));
 }
 
-std::map<std::string, std::string> read_digests(const fs::path& root) {
-  std::map<std::string, std::string> digests;
-  std::error_code error;
-  if (!fs::is_regular_file(root / "SHA256SUMS", error)) return digests;
-  const std::string text = read_text_file(root / "SHA256SUMS", 64 << 20);
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = rest.substr(0, end);
-    if (line.size() > 66 && line.substr(64, 2) == "  ") digests.emplace(line.substr(66), line.substr(0, 64));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return digests;
-}
-
 std::string content_encoding(const Compression& compression) {
   return std::string(compression.name);
 }
@@ -73,7 +56,7 @@ Site::Folder Site::open_folder(const fs::path& path) {
     fail("{}: {}", path.string(), fs::exists(path, error) ? "is not a folder" : "does not exist");
   }
   const fs::path root = fs::canonical(path);
-  return {root, read_digests(root)};
+  return {root, std::make_unique<EntityTags>(root)};
 }
 
 Site::Site(const fs::path& root, SiteOptions options) : options_(std::move(options)) {
@@ -88,7 +71,7 @@ void Site::mount(std::string prefix, const fs::path& folder) {
   if (!folders_.emplace(prefix, open_folder(folder)).second) fail("{} is mounted twice", quote(prefix));
 }
 
-bool Site::find(const Folder& folder, const std::string& name, Found& found) const {
+bool Site::find(const Folder& folder, const std::string& name, EntityTags::Tagged& found) {
   if (!is_plain_name(name)) return false;
   std::error_code error;
   const fs::path path = fs::canonical(folder.root / name, error);  // links are followed, and must stay inside
@@ -97,31 +80,19 @@ bool Site::find(const Folder& folder, const std::string& name, Found& found) con
       folder.root.end()) {
     return false;
   }
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return false;
-  found.file = std::make_shared<const File>(File::open_read(path));
-  found.bytes = found.file->size();
-  const auto digest = folder.digests.find(name);
-  // A file that is newer than the list of digests may be another one.
-  struct stat sums {};
-  const bool listed = digest != folder.digests.end() &&
-                      ::stat((folder.root / "SHA256SUMS").c_str(), &sums) == 0 &&
-                      status.st_mtim.tv_sec <= sums.st_mtim.tv_sec;
-  found.tag = listed ? fmt::format("\"{}\"", digest->second)
-                     : fmt::format("W/\"{:x}-{:x}.{:x}\"", found.bytes, status.st_mtim.tv_sec,
-                                   status.st_mtim.tv_nsec);
+  found = folder.tags->open(name, path);
   return true;
 }
 
 HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const std::string& name) const {
-  Found found;
+  EntityTags::Tagged found;
   if (!find(folder, name, found)) return plain_answer(404, "There is no " + quote(name) + " here.");
   HttpAnswer answer;
   bool encoded = false;
   const std::string range_header = request.header("range");
   bool has_twin = false;
   for (const Compression& compression : compressions()) {
-    Found twin;
+    EntityTags::Tagged twin;
     if (!find(folder, name + std::string(compression.extension), twin)) continue;
     has_twin = true;
     if (encoded || !range_header.empty() ||
@@ -138,28 +109,29 @@ HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const st
   answer.headers.emplace_back("Accept-Ranges", "bytes");
   if (matches_tag(request.header("if-none-match"), found.tag)) {
     answer.status = 304;
+    answer.length = found.file->size();
     return answer;
   }
   answer.file = found.file;
-  answer.length = found.bytes;
+  answer.length = found.file->size();
   // A part of another version than the client has would make a mixture.
   const std::string if_range = request.header("if-range");
   if (range_header.empty() || (!if_range.empty() && (if_range != found.tag || found.tag.starts_with("W/"))))
     return answer;
   ByteRange64 range;
-  switch (parse_byte_range(range_header, found.bytes, range)) {
+  switch (parse_byte_range(range_header, found.file->size(), range)) {
     case RangeKind::kWhole:
       return answer;
     case RangeKind::kUnsatisfiable:
       answer = plain_answer(416, "The file ends before that range.");
-      answer.headers.emplace_back("Content-Range", fmt::format("bytes */{}", found.bytes));
+      answer.headers.emplace_back("Content-Range", fmt::format("bytes */{}", found.file->size()));
       return answer;
     case RangeKind::kPart:
       answer.status = 206;
       answer.offset = range.begin;
       answer.length = range.end - range.begin;
-      answer.headers.emplace_back("Content-Range",
-                                  fmt::format("bytes {}-{}/{}", range.begin, range.end - 1, found.bytes));
+      answer.headers.emplace_back(
+          "Content-Range", fmt::format("bytes {}-{}/{}", range.begin, range.end - 1, found.file->size()));
       return answer;
   }
   BANTAM_ASSERT(false);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "pipeline/serve/entity_tags.h"
 
 namespace bantam {
 
@@ -36,13 +37,12 @@ struct SiteOptions {
   std::vector<std::string> hosts;
 };
 
-// Folders as a web site: a bundle at "/", and others below prefixes. Immutable; answers from several threads
-// at once.
+// Folders as a web site: a bundle at "/", and others below prefixes. Answers from several threads at once.
 //
-// Files are answered with the headers that WebAssembly threads need (COOP, COEP, CORP), with their SHA-256
-// from SHA256SUMS as a strong entity tag where the folder has one that fits, with byte ranges, and as their
-// precompressed twin (*.zst, *.gz) where the browser accepts it and asks for no range. No answer leads out of
-// a folder, by ".." or by a link. Errors are plain text, so that nobody takes a page for a model.
+// Files are answered with the headers that WebAssembly threads need (COOP, COEP, CORP), with their SHA-256 as
+// entity tag, with byte ranges, and as their precompressed twin (*.zst, *.gz) where the browser accepts it
+// and asks for no range. No answer leads out of a folder, by ".." or by a link. Errors are plain text, so
+// that nobody takes a page for a model.
 class Site {
  public:
   Site(const std::filesystem::path& root, SiteOptions options);
@@ -57,16 +57,11 @@ class Site {
  private:
   struct Folder {
     std::filesystem::path root;  // canonical
-    std::map<std::string, std::string> digests;
-  };
-  struct Found {
-    std::shared_ptr<const File> file;
-    std::string tag;
-    std::int64_t bytes = 0;
+    std::unique_ptr<EntityTags> tags;
   };
 
   HttpAnswer find_answer(const HttpRequest& request) const;
-  bool find(const Folder& folder, const std::string& name, Found& found) const;
+  static bool find(const Folder& folder, const std::string& name, EntityTags::Tagged& found);
   HttpAnswer send(const HttpRequest& request, const Folder& folder, const std::string& name) const;
   static Folder open_folder(const std::filesystem::path& path);
 

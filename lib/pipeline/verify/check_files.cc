@@ -37,6 +37,11 @@ FileNature nature_of(const fs::path& path, std::int64_t bytes) {
   return FileNature::kPlausible;
 }
 
+// What tools and sites leave behind (.cache/ of downloads, .nojekyll, .gitattributes): no part of any bundle.
+bool is_hidden(std::string_view name) {
+  return name.starts_with('.') || name.find("/.") != name.npos;
+}
+
 class Walk {
  public:
   explicit Walk(Verification& verification)
@@ -72,6 +77,7 @@ class Walk {
     } catch (const Error& failure) {
       return bad(name, FileNature::kUnreadable, "cannot be read: " + failure.message());
     }
+    if (is_hidden(name)) return file;
     switch (file.nature) {
       case FileNature::kEmpty:
         findings_.error(name, "is empty");

@@ -3,8 +3,10 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "graph/onnx_import.h"
+#include "graph/unsupported.h"
 #include "pipeline/bundle_model.h"
 #include "pipeline/verify/checks.h"
+#include "pipeline/verify/op_support.h"
 #include "runtime/session.h"
 
 namespace bantam {
@@ -39,8 +41,20 @@ void check_graph(Verification& verification, SessionGraph& graph) {
   const std::filesystem::path path = verification.bundle.path(graph.file);
   try {
     graph.graph = std::make_shared<const Graph>(import_onnx(path));
+    if (const std::string reason = too_new(*graph.graph); !reason.empty()) {
+      verification.findings.error(graph.file, "{}", reason);
+      return;
+    }
     const Session session = Session::open(path, {.threads = verification.options.threads});
     if (verification.options.run) run_once(session);
+  } catch (const Unsupported& error) {
+    // Bantam writes nothing that it cannot run; others do.
+    if (verification.bundle.manifest) {
+      verification.findings.error(graph.file, "{}", without_path(error.message(), path));
+    } else {
+      verification.findings.warning(graph.file, "was not loaded, and may still run in a browser: {}",
+                                    without_path(error.message(), path));
+    }
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kCancelled) throw;
     verification.findings.error(graph.file, "{}", without_path(error.message(), path));

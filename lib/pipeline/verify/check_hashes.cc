@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -28,6 +29,37 @@ std::set<std::string> wrong_sizes(const BundleView& view) {
   return names;
 }
 
+// Loaders check downloads by the digests of their parts (web/manifest.mjs), and refuse the bundle or the file
+// where they are wrong.
+void check_chunks(Verification& verification) {
+  const BundleView& view = verification.bundle;
+  const Json& manifest = *view.manifest;
+  const std::int64_t size = manifest.value("chunk_bytes", kDigestChunk);
+  for (const Json& entry : manifest.at("files")) {
+    const std::string name = entry.at("name").get<std::string>();
+    const auto digests = view.digests.find(name);
+    if (!entry.contains("chunks") || digests == view.digests.end()) continue;
+    if (size != kDigestChunk) {
+      verification.findings.error("bantam.json", "chunk_bytes is {} where {} was expected", size,
+                                  kDigestChunk);
+      return;
+    }
+    const auto listed = entry.at("chunks").get<std::vector<std::string>>();
+    const std::vector<std::string>& chunks = digests->second.chunks;
+    const std::size_t known = chunks.empty() ? 1 : chunks.size();
+    if (listed.size() != known) {
+      verification.findings.error("bantam.json", "lists {} chunks of {} where it has {}", listed.size(),
+                                  quote(name), known);
+      continue;
+    }
+    const std::vector<std::string> whole{digests->second.sha256};
+    const auto wrong = std::ranges::mismatch(listed, chunks.empty() ? whole : chunks).in1;
+    if (wrong == listed.end()) continue;
+    verification.findings.error("bantam.json", "chunk {} of {} has another SHA-256 than is listed",
+                                wrong - listed.begin(), quote(name));
+  }
+}
+
 }  // namespace
 
 // Files of a wrong size have been named already and are not read.
@@ -56,6 +88,7 @@ void check_hashes(Verification& verification) {
                                   digests[i].sha256.substr(0, 12), wanted.substr(0, 12));
     }
   }
+  if (view.manifest) check_chunks(verification);
 }
 
 }  // namespace bantam

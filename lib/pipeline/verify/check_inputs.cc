@@ -42,6 +42,10 @@ constexpr std::array<TaskOutputs, 6> kOutputs = {{
     {"feature-extraction", kFeatures, true},
 }};
 
+// What processors of images and sounds make.
+constexpr std::array<std::string_view, 4> kOfProcessors = {"pixel_values", "pixel_mask", "input_features",
+                                                           "input_values"};
+
 class GraphInputs {
  public:
   GraphInputs(Verification& verification, const SessionGraph& graph)
@@ -58,6 +62,15 @@ class GraphInputs {
     for (const ValueId id : graph_.inputs) {
       const Value& input = graph_.value(id);
       if (is_cache(input.name)) continue;
+      if (view_.task().empty() && std::ranges::find(fed, input.name) == fed.end()) {
+        findings_.warning(file_, "declares the input {}, which is the page's to feed", quote(input.name));
+        continue;
+      }
+      if (!is_of_task(input.name)) {
+        findings_.error(file_, "declares the input {}, which pipelines for {} do not feed: every run fails",
+                        quote(input.name), view_.task());
+        continue;
+      }
       if (std::ranges::find(fed, input.name) == fed.end()) {
         findings_.error(
             file_, "declares the input {}, which transformers.js does not feed: every run fails ({} are fed)",
@@ -70,6 +83,12 @@ class GraphInputs {
   }
 
  private:
+  // Pipelines of texts feed what the tokenizer gives.
+  bool is_of_task(std::string_view input) const {
+    return std::ranges::find(kOutputs, view_.task(), &TaskOutputs::task) == kOutputs.end() ||
+           std::ranges::find(kOfProcessors, input) == kOfProcessors.end();
+  }
+
   void check_input(const Value& input) {
     const DType fed = fed_dtype(input.name);
     const bool half =
@@ -108,6 +127,19 @@ class GraphInputs {
     if (!sound) {
       findings_.error(file_, "has no output {}, which the pipeline for {} reads",
                       fmt::join(row->names, row->any ? " or " : " and "), row->task);
+    }
+    for (const ValueId id : graph_.outputs) {
+      const Value& output = graph_.value(id);
+      if (std::ranges::find(row->names, output.name) == row->names.end()) continue;
+      if (output.dtype == DType::kF16) {
+        findings_.warning(file_,
+                          "output {} is float16, which pipelines read as numbers only where there is "
+                          "Float16Array",
+                          quote(output.name));
+      } else if (output.dtype != DType::kF32 && output.dtype != DType::kUndefined) {
+        findings_.error(file_, "output {} is {} where the pipeline for {} reads floats", quote(output.name),
+                        name(output.dtype), row->task);
+      }
     }
   }
 

@@ -15,6 +15,7 @@ void check_shards(Verification& verification);
 void check_contents(Verification& verification);
 void check_index(Verification& verification);
 void check_graphs(Verification& verification);
+void check_types(Verification& verification);
 void check_operators(Verification& verification);
 void check_inputs(Verification& verification);
 void check_caches(Verification& verification);
@@ -41,6 +42,7 @@ std::span<const Check> checks() {
       Check{"contents", "bantam.json describes the tensors that the graphs hold", check_contents},
       Check{"index", "tensor-cache.json describes the same bytes, inside the bundle", check_index},
       Check{"graphs", "every graph is sound and loads in the native runtime", check_graphs},
+      Check{"types", "operators get the element types that onnxruntime lets them have", check_types},
       Check{"operators", "what a page gets without asking has kernels where it runs", check_operators},
       Check{"inputs", "graphs ask for what JavaScript feeds and give what the task's pipeline reads",
             check_inputs},

@@ -59,6 +59,8 @@ void read_sums(Verification& verification) {
     }
     rest.remove_prefix(end + 1);
   }
+  if (view.exists(kManifest) && !view.sums.contains(std::string(kManifest)))
+    verification.findings.error(kSums, "does not list bantam.json: changed bytes of it cannot be found");
 }
 
 // The files that bantam.json lists, each found in its size.

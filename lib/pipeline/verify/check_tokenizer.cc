@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "calibrate/tokenizer.h"
 #include "pipeline/verify/checks.h"
+#include "pipeline/verify/tokenizer_parts.h"
 
 namespace bantam {
 namespace {
@@ -130,16 +131,36 @@ void load_tokenizer(Verification& verification) {
   }
 }
 
+// What feeds images and sounds to the graphs.
+void check_processor(Verification& verification) {
+  constexpr std::string_view kProcessor = "preprocessor_config.json";
+  const BundleView& view = verification.bundle;
+  const bool needed = std::ranges::any_of(view.graphs, [](const SessionGraph& graph) {
+    if (!graph.graph) return false;
+    return std::ranges::any_of(graph.graph->inputs, [&](ValueId id) {
+      const std::string& name = graph.graph->value(id).name;
+      return name == "pixel_values" || name == "input_features" || name == "input_values";
+    });
+  });
+  if (needed && !view.exists(kProcessor)) {
+    verification.findings.error(kProcessor, "is missing: transformers.js cannot make the processor");
+    return;
+  }
+  const std::optional<Json> processor = read_object(verification, kProcessor);
+  if (!needed || !processor) return;
+  if (!processor->contains("image_processor_type") && !processor->contains("feature_extractor_type")) {
+    verification.findings.error(kProcessor, "names neither image_processor_type nor feature_extractor_type");
+  }
+}
+
 }  // namespace
 
 void check_tokenizer(Verification& verification) {
   const BundleView& view = verification.bundle;
   const bool text = std::ranges::find(kTextTasks, view.task()) != kTextTasks.end();
   const bool image = view.exists("preprocessor_config.json") && !view.exists(kTokenizer);
-  if (!text || image) {
-    if (view.exists("preprocessor_config.json")) read_object(verification, "preprocessor_config.json");
-    if (!view.exists(kTokenizer)) return;
-  }
+  check_processor(verification);
+  if ((!text || image) && !view.exists(kTokenizer)) return;
   for (const std::string_view file : {kTokenizer, kTokenizerConfig}) {
     if (!view.exists(file))
       verification.findings.error(file, "is missing: transformers.js cannot make the tokenizer");
@@ -148,6 +169,14 @@ void check_tokenizer(Verification& verification) {
   const std::optional<Json> config = read_object(verification, kTokenizerConfig);
   if (config) check_template(verification, *config);
   if (tokenizer && config) load_tokenizer(verification);
+  if (tokenizer) {
+    const std::string missing = missing_tokenizer_part(*tokenizer);
+    if (!missing.empty())
+      verification.findings.error(kTokenizer, "has a {}, for which transformers.js has no class", missing);
+  }
+  const auto name_of_class = config ? config->find("tokenizer_class") : Json::const_iterator();
+  if (config && name_of_class != config->end() && !name_of_class->is_string() && !name_of_class->is_null())
+    verification.findings.error(kTokenizerConfig, "tokenizer_class is no text");
 }
 
 }  // namespace bantam

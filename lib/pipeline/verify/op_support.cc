@@ -1,5 +1,7 @@
 #include "pipeline/verify/op_support.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace bantam {
@@ -36,6 +38,21 @@ bool holds(std::string_view types, DType dtype) {
     if ((at == 0 || types[at - 1] == ' ') && (end == types.size() || types[end] == ' ')) return true;
   }
   return false;
+}
+
+bool is_measured(DType dtype) {
+  return !word_of(dtype).empty();
+}
+
+std::string too_new(const Graph& graph) {
+  const auto opset = graph.opsets.find("");
+  if (opset != graph.opsets.end() && opset->second > kNewestOpset)
+    return fmt::format("opset {} is newer than {}, the last that is accepted", opset->second, kNewestOpset);
+  if (graph.ir_version > kNewestIr) {
+    return fmt::format("IR version {} is newer than {}, the last that is accepted", graph.ir_version,
+                       kNewestIr);
+  }
+  return {};
 }
 
 const OpSupport* find_op_support(std::string_view domain, std::string_view type) {

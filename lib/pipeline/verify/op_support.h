@@ -33,9 +33,16 @@ const OpSupport* find_op_support(std::string_view domain, std::string_view type)
 // Whether `types` holds the word for `dtype`.
 bool holds(std::string_view types, DType dtype);
 
+// Whether anybody asked for operators of this type.
+bool is_measured(DType dtype);
+// Why onnxruntime-web refuses the versions that a graph states; empty where it does not.
+std::string too_new(const Graph& graph);
+
 // The element types of all values of an imported graph, by id: as declared, or inferred operator by operator;
 // kUndefined where that is not possible. Graphs need not declare what flows inside of them.
 std::vector<DType> value_types(const Graph& graph);
+// The type of a node's first output by those of its inputs; kUndefined where they are not known.
+DType output_type(const Node& node, std::span<const DType> types);
 // The type that decides where a node can run.
 DType deciding_type(const Node& node, std::span<const DType> types);
 

@@ -43,15 +43,7 @@ struct Placement {
   std::vector<std::string> unread;
 
   void add(const Graph& graph) {
-    const auto opset = graph.opsets.find("");
-    if (opset != graph.opsets.end() && opset->second > kNewestOpset) {
-      too_new =
-          fmt::format("opset {} is newer than {}, the last that is accepted", opset->second, kNewestOpset);
-    }
-    if (graph.ir_version > kNewestIr) {
-      too_new = fmt::format("IR version {} is newer than {}, the last that is accepted", graph.ir_version,
-                            kNewestIr);
-    }
+    if (too_new.empty()) too_new = bantam::too_new(graph);
     const std::vector<DType> types = value_types(graph);
     for (const Node& node : graph.nodes) add(node, deciding_type(node, types));
   }
@@ -60,7 +52,7 @@ struct Placement {
     const OpSupport* op = find_op_support(node.domain, node.type);
     const std::string name =
         node.domain.empty() || node.domain == "com.microsoft" ? node.type : node.domain + "." + node.type;
-    if (op == nullptr || dtype == DType::kUndefined) {
+    if (op == nullptr || !is_measured(dtype)) {
       ++unknown[name];
       return;
     }
@@ -180,7 +172,8 @@ std::vector<VariantOutlook> outlook(const BundleView& view, const Findings& find
     if (nodes.unread.empty()) variant.forecast = forecast_of(view, dtype);
     const std::string bad = broken(view, findings, dtype);
     for (const Device device : devices()) {
-      Outlook entry = bad.empty() ? judge(device, nodes) : fails(device, bad + " is broken");
+      Outlook entry =
+          bad.empty() || !nodes.too_new.empty() ? judge(device, nodes) : fails(device, bad + " is broken");
       entry.broken = !bad.empty();
       entry.is_default = is_default(view, device, dtype);
       variant.outlooks.push_back(std::move(entry));

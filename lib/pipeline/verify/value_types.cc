@@ -73,7 +73,9 @@ DType stated_type(const Node& node) {
   return tensor == nullptr ? DType::kF32 : tensor->dtype;  // ConstantOfShape gives float zeros by default
 }
 
-DType first_output(const Node& node, std::span<const DType> types) {
+}  // namespace
+
+DType output_type(const Node& node, std::span<const DType> types) {
   if (node.type == "Cast" || node.type == "ConstantOfShape") return stated_type(node);
   const TypeRule* rule = find_rule(node.type);
   if (rule == nullptr) return type_at(node, types, 0);
@@ -82,14 +84,12 @@ DType first_output(const Node& node, std::span<const DType> types) {
   return like == DType::kUndefined && node.type == "QuantizeLinear" ? DType::kU8 : like;
 }
 
-}  // namespace
-
 std::vector<DType> value_types(const Graph& graph) {
   std::vector<DType> types;
   for (const Value& value : graph.values) types.push_back(value.dtype);
   for (const Node& node : graph.nodes) {  // in topological order
     const TypeRule* rule = find_rule(node.type);
-    const DType first = first_output(node, types);
+    const DType first = output_type(node, types);
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i] == kNoValue) continue;
       DType& type = types[static_cast<std::size_t>(node.outputs[i])];
