@@ -30,59 +30,86 @@ export async function openBundle(url, options = {}) {
   if (!globalThis.crypto?.subtle) throw new Error('bantam-loader needs a secure context (https or localhost): there is no crypto.subtle');
   const settings = { ...DEFAULTS, ...options };
   settings.fetch ??= globalThis.fetch.bind(globalThis);
-  const base = new URL(url.endsWith('/') ? url : `${url}/`, globalThis.location?.href);
+  const base = new URL(url, globalThis.location?.href);
   base.search = base.hash = '';
-  const [text, store] = await Promise.all([
-    fetchManifest(base, { fetch: settings.fetch, sha256: settings.manifestSha256 }), openStore(settings.storage)]);
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  const [text, store] = await Promise.all([fetchManifest(base, settings), openStore(settings.storage)]);
   const manifest = parseManifest(text);
   const key = await sha256Hex(new TextEncoder().encode(base.href));
+  await evict(store, key, manifest);
+  await holdLock();
   await store.note(key, text).catch(() => {});  // a full store shows again with the first piece
-  await evict(store);
-  holdLock();
   return new Bundle(base.href, manifest, store, settings, key);
 }
 
 // Removes what no bundle's manifest names any more, unless another page or bundle is at work.
-async function evict(store) {
+async function evict(store, key, manifest) {
   await globalThis.navigator?.locks?.request(LOCK, { ifAvailable: true }, async (lock) => {
     if (!lock) return;
-    const wanted = new Set();
-    for (const text of await store.notes()) {
-      try {
-        for (const { pieces } of parseManifest(text).files.values()) pieces.forEach(({ sha256 }) => wanted.add(sha256));
-      } catch {
-        // of another version of this loader, or cut off: what it named can be fetched again
-      }
-    }
+    const wanted = await notedHashes(store, key);
+    for (const hash of hashesOf(manifest)) wanted.add(hash);
     for (const hash of store.hashes()) if (!wanted.has(hash)) await store.remove(hash);
   });
 }
 
-// Blobs are handed out that must not vanish: shared as long as the page lives.
+const hashesOf = (manifest) => [...manifest.files.values()].flatMap(({ pieces }) => pieces.map(({ sha256 }) => sha256));
+
+// The pieces of all bundles but `key`, by their notes.
+async function notedHashes(store, key) {
+  const noted = new Set();
+  for (const [other, text] of await store.notes()) {
+    if (other === key) continue;
+    try {
+      for (const hash of hashesOf(parseManifest(text))) noted.add(hash);
+    } catch {
+      // of another version of this loader, or cut off: what it named can be fetched again
+    }
+  }
+  return noted;
+}
+
+// Blobs are handed out that must not vanish: shared as long as the page lives. Resolves when it is held.
 function holdLock() {
-  globalThis.navigator?.locks?.request(LOCK, { mode: 'shared' }, () => new Promise(() => {}));
+  return new Promise((resolve, reject) => {
+    const held = globalThis.navigator?.locks?.request(LOCK, { mode: 'shared' }, () => {
+      resolve();
+      return new Promise(() => {});
+    });
+    if (held) held.catch(reject); else resolve();
+  });
+}
+
+// Whether no other page and no other bundle of this one holds the lock.
+async function isAlone() {
+  const state = await globalThis.navigator?.locks?.query();
+  return !state || state.held.filter(({ name }) => name === LOCK).length <= 1;
+}
+
+// Ends with the first file that cannot be had: what else is under way stops, and who asks again starts the next one.
+function newAttempt() {
+  const stop = new AbortController();
+  const failed = new Promise((_, reject) => stop.signal.addEventListener('abort', () => reject(stop.signal.reason)));
+  failed.catch(() => {});
+  return { stop, failed };
 }
 
 class Bundle {
   #files = new Map();
-  #direct;              // what downloads go through, also after attach()
+  #attached = new WeakSet();  // what attach() put into some env
   #queue = [];
   #running = 0;
   #spare = [];
-  #stop = new AbortController();
-  #loaded = new Map();  // bytes of each file that was asked for
 
   constructor(url, manifest, store, settings, key) {
     Object.assign(this, { url, manifest, store, disk: store, settings, key });
     this.checkStored = settings.checkStored;
-    this.#direct = settings.fetch;
-    // Rejects with the first file that cannot be had. For consumers that would wait for ever.
-    this.failed = new Promise((_, reject) => { this.fail = reject; });
-    this.failed.catch(() => {});
+    this.attempt = newAttempt();
   }
 
   get dtypes() { return [...this.manifest.variants.keys()]; }
   get storage() { return this.store.kind; }
+  // Rejects with the next file that cannot be had. For consumers that would wait for ever.
+  get failed() { return this.attempt.failed; }
 
   // The names of a variant's files: its graph, then its shards. Without a dtype, of the default one.
   files(dtype = this.manifest.defaultDtype) {
@@ -124,11 +151,9 @@ class Bundle {
   // fetch() for URLs under the bundle: what the manifest names is answered from here, what it does not name is 404, and all
   // other URLs go to the page's fetch.
   fetch = async (input, init) => {
-    const url = new URL(input instanceof Request ? input.url : input, globalThis.location?.href);
-    url.search = url.hash = '';
-    if (!url.href.startsWith(this.url)) return this.settings.fetch(input, init);
-    const name = decodeURIComponent(url.href.slice(this.url.length));
-    const entry = this.manifest.files.get(name);
+    const url = plainUrl(input);
+    if (!this.#covers(url)) return this.settings.fetch(input, init);
+    const entry = this.manifest.files.get(decoded(url.href.slice(this.url.length)));
     if (!entry) return new Response(null, { status: 404, statusText: 'Not in bantam.json' });
     const request = new Request(url, init?.headers ? { headers: init.headers } : undefined);
     const method = (init?.method ?? (input instanceof Request ? input.method : 'GET')).toUpperCase();
@@ -167,25 +192,21 @@ class Bundle {
   // Puts the bundle in front of transformers.js: env.fetch answers from here, and its own cache, which knows neither versions
   // nor hashes, is left out.
   attach(env) {
-    const before = env.fetch ?? this.settings.fetch;
-    this.settings.fetch = (input, init) => before(input, init);
-    env.fetch = this.fetch;
     env.useBrowserCache = false;
+    if (this.#attached.has(env.fetch)) return;
+    const before = env.fetch ?? this.settings.fetch;
+    env.fetch = (input, init) => (this.#covers(plainUrl(input)) ? this.fetch(input, init) : before(input, init));
+    this.#attached.add(env.fetch);
   }
 
-  // transformers.js waits for ever for a shard that fails; this does not.
+  // transformers.js waits for ever for a shard that fails; this does not. What failed before is not held against it.
   guard(promise) { return Promise.race([promise, this.failed]); }
 
   // Removes what is stored of this bundle (and of no other).
   async remove() {
     await this.disk.note(this.key, null);
-    const kept = new Set();
-    for (const text of await this.disk.notes()) {
-      for (const { pieces } of parseManifest(text).files.values()) pieces.forEach(({ sha256 }) => kept.add(sha256));
-    }
-    for (const { pieces } of this.manifest.files.values()) {
-      for (const { sha256 } of pieces) if (!kept.has(sha256)) await this.disk.remove(sha256);
-    }
+    const kept = await notedHashes(this.disk, this.key);
+    for (const hash of hashesOf(this.manifest)) if (!kept.has(hash)) await this.disk.remove(hash);
     this.#files.clear();
   }
 
@@ -196,19 +217,20 @@ class Bundle {
       const gzip = this.settings.twins ? this.manifest.files.get(`${name}.gz`) : null;
       const twin = gzip ? { name: gzip.name, bytes: gzip.bytes, url: this.#url(gzip.name) } : null;
       this.#files.set(name, new BundleFile(entry, this.#url(name), twin, this));
-      this.#loaded.set(name, 0);
     }
     return this.#files.get(name);
   }
 
+  #covers(url) { return url.href.startsWith(this.url); }
+
   #url(name) { return this.url + name.split('/').map(encodeURIComponent).join('/'); }
 
-  // With one file that cannot be had the bundle is of no use: what else is under way stops. Who asks again, starts again.
+  // With one file that cannot be had the bundle is of no use. What fails later in an attempt that is over ends no other.
   #guarded(promise) {
+    const { attempt } = this;
     return promise.catch((error) => {
-      this.fail(error);
-      this.#stop.abort(error);
-      this.#stop = new AbortController();
+      if (this.attempt === attempt) this.attempt = newAttempt();
+      attempt.stop.abort(error);
       throw error;
     });
   }
@@ -223,25 +245,24 @@ class Bundle {
 
   recycle(bytes) { if (this.#spare.length < SPARE) this.#spare.push(bytes); }
 
-  count(entry, bytes) {
-    this.#loaded.set(entry.name, this.#loaded.get(entry.name) + bytes);
-    const sum = (value) => [...this.#loaded].reduce((total, [name, loaded]) => total + value(name, loaded), 0);
+  progress({ entry, loaded }) {
+    const sum = (value) => [...this.#files.values()].reduce((total, file) => total + value(file), 0);
     this.settings.onProgress?.({
-      file: entry.name, loaded: this.#loaded.get(entry.name), total: entry.bytes,
-      all: { loaded: sum((_, loaded) => loaded), total: sum((name) => this.manifest.files.get(name).bytes) },
+      file: entry.name, loaded, total: entry.bytes,
+      all: { loaded: sum((file) => file.loaded), total: sum((file) => file.entry.bytes) },
       storage: this.storage,
     });
   }
 
-  async slot(work) {
-    const stop = this.#stop.signal;
+  async slot(attempt, work) {
+    const stop = attempt.stop.signal;
     if (this.#running >= this.settings.concurrency) await new Promise((resolve) => this.#queue.push(resolve));
     else ++this.#running;
     try {
       stop.throwIfAborted();
       const signal = this.settings.signal ? AbortSignal.any([stop, this.settings.signal]) : stop;
       const { fetch, attempts, stall } = this.settings;
-      return await work({ fetch: this.#direct, signal, attempts, stall });
+      return await work({ fetch, signal, attempts, stall });
     } finally {
       const next = this.#queue.shift();
       if (next) next();
@@ -256,6 +277,9 @@ class Bundle {
     return kept;
   }
 
+  // Removes a piece, unless another page or bundle may hold a Blob of it: there it stays.
+  async discard(hash) { if (await isAlone()) await this.disk.remove(hash); }
+
   // The store took a piece no more: the rest stays in memory, and of files that are not whole nothing stays behind.
   refused(store) {
     if (this.store !== store) return;
@@ -263,6 +287,22 @@ class Bundle {
     const keep = this.keptHashes();
     const unstored = [...this.#files.values()].filter(({ complete }) => !complete).map((file) => file.unstore(keep));
     this.settled = Promise.all(unstored);
+  }
+}
+
+// Where a request goes, without query and hash.
+function plainUrl(input) {
+  const url = new URL(input instanceof Request ? input.url : input, globalThis.location?.href);
+  url.search = url.hash = '';
+  return url;
+}
+
+// null where an escape is none: no file has such a name.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
   }
 }
 

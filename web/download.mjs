@@ -1,9 +1,8 @@
 // Gets bytes of one file over connections that break, from servers that may or may not know ranges, and cuts them into
 // pieces whose SHA-256 is known. Knows neither stores nor bundles.
+import { backOff, receive } from './connection.mjs';
 import { LoaderError } from './errors.mjs';
 import { sha256Hex } from './manifest.mjs';
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Talks to one file on the server and remembers what it learned about it: {name, url, bytes} and how to fetch.
 export class Remote {
@@ -28,8 +27,7 @@ export class Remote {
         }
         if (position < end) throw this.fail(`the server ended after ${position} of ${this.bytes} bytes`, { transient: true });
       } catch (error) {
-        if (!error.transient || ++failures >= this.attempts || this.signal?.aborted) throw error;
-        await sleep(100 * 2 ** failures);
+        await backOff(error, ++failures, this);
       }
     }
   }
@@ -41,47 +39,22 @@ export class Remote {
       headers.Range = `bytes=${begin}-${end - 1}`;
       if (this.validator) headers['If-Range'] = this.validator;
     }
-    this.signal?.throwIfAborted();
-    const abort = new AbortController();
-    const stop = () => abort.abort(this.signal.reason);
-    this.signal?.addEventListener('abort', stop);
-    let timer;
-    // A connection that is silent for `stall` ms is as good as a broken one.
-    const alive = (promise) => {
-      timer = setTimeout(() => abort.abort(new Error(`nothing came for ${this.stall} ms`)), this.stall);
-      return promise.finally(() => clearTimeout(timer));
-    };
-    const broken = (cause) => {
-      if (cause instanceof LoaderError) return cause;
-      const why = abort.signal.aborted ? abort.signal.reason : cause;
-      return this.fail(`the connection broke (${why.message})`, { cause: why, transient: true });
-    };
-    try {
-      const response = await alive(this.fetch(this.url, { headers, signal: abort.signal, cache: 'no-store' })).catch((e) => { throw broken(e); });
-      let skip = this.#check(response, headers.Range ? begin : 0, begin);
-      let left = end - begin;
-      const next = readerOf(response.body, reuse);
-      while (left > 0) {
-        const { done, value } = await alive(next()).catch((e) => { throw broken(e); });
-        if (done) return;
-        const from = Math.min(skip, value.length);
-        skip -= from;
-        const bytes = value.subarray(from, from + left);
-        left -= bytes.length;
-        if (bytes.length > 0) yield bytes;
-      }
-    } finally {
-      this.signal?.removeEventListener('abort', stop);
-      abort.abort();
+    let skip = 0;
+    let left = end - begin;
+    const check = (response) => { skip = this.#check(response, headers.Range ? begin : 0, begin); };
+    for await (const value of receive(this, { headers, cache: 'no-store', check, reuse })) {
+      const from = Math.min(skip, value.length);
+      skip -= from;
+      const bytes = value.subarray(from, from + left);
+      left -= bytes.length;
+      if (bytes.length > 0) yield bytes;
+      if (left === 0) return;
     }
   }
 
   // Whether this answer can be the file; how many bytes of it come before `begin`.
   #check(response, asked, begin) {
     const { status, headers } = response;
-    if (status !== 200 && status !== 206) {
-      throw this.fail(`the server answered ${status}`, { transient: status >= 500 || status === 429 || status === 408 });
-    }
     const type = headers.get('content-type') ?? '';
     if (/^(text\/html|application\/xhtml)/i.test(type)) throw this.fail(`the server answered with a web page (${type})`);
     this.validator = [headers.get('etag'), headers.get('last-modified')].find((v) => v && !v.startsWith('W/')) ?? null;
@@ -143,28 +116,6 @@ class Collector {
   #end(piece) { return piece.offset + piece.bytes; }
 }
 
-// Reads a stream; into one piece of memory where the browser can and the reader wants it so, since each chunk would otherwise
-// be an ArrayBuffer of its own, and browsers collect those late: as much as the whole file was seen.
-function readerOf(body, reuse) {
-  let memory = null;
-  if (reuse) {
-    try {
-      const reader = body.getReader({ mode: 'byob' });
-      memory = new Uint8Array(READ_BYTES);
-      return async () => {
-        const { done, value } = await reader.read(memory);
-        if (!done) memory = new Uint8Array(value.buffer);
-        return { done, value };
-      };
-    } catch {
-      // no stream of bytes: an older browser, or a fetch of the page's own
-    }
-  }
-  const reader = body.getReader();
-  return () => reader.read();
-}
-
-const READ_BYTES = 1 << 18;
 const PENDING = 4;  // pieces whose SHA-256 is being computed while the next ones arrive
 
 // Fetches `pieces` of a file, in order, and calls deliver(piece, bytes) for each that has its SHA-256, in memory that

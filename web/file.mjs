@@ -13,24 +13,30 @@ export class BundleFile {
   #waiting = [];        // by piece: who wants it before it is there
   #given = new Set();   // pieces whose very bytes somebody else holds
   #whole = null;
+  #attempt = null;      // of the bundle, that #whole belongs to
   #writes = new Set();
   complete = false;
+  loaded = 0;           // bytes, for who shows progress
 
   // entry: of the manifest; twin: {name, bytes, url} of its gzip twin, or null; host: the bundle (see bantam-loader.mjs)
   constructor(entry, url, twin, host) { Object.assign(this, { entry, url, twin, host }); }
 
-  // Resolves when every piece is here, and stored where there is a store.
+  // Resolves when every piece is here, and stored where there is a store. Who asks again after a failure of the bundle tries
+  // again, as soon as what the failed attempt left under way has ended.
   whole() {
-    this.#whole ??= this.#load().catch(async (error) => {
+    const { attempt } = this.host;
+    if (this.complete || (this.#whole && this.#attempt === attempt)) return this.#whole;
+    this.#attempt = attempt;
+    const before = this.#whole?.catch(() => {});
+    const whole = Promise.resolve(before).then(() => this.#load(attempt)).catch(async (error) => {
       while (this.#writes.size > 0) await Promise.all(this.#writes);
       // Broken connections and closed pages are gone on from; of a file that is wrong nothing stays.
       if (error.file === this.entry.name && !error.transient) await this.#forget();
-      for (const waiting of this.#waiting) waiting?.reject(error);
-      this.#waiting = [];
-      this.#whole = null;  // who asks again, tries again
+      if (this.#whole === whole) this.#giveUp(error);
       throw error;
     });
-    return this.#whole;
+    this.#whole = whole;
+    return whole;
   }
 
   async blob() {
@@ -67,28 +73,40 @@ export class BundleFile {
       if (keep.has(sha256)) continue;
       this.#blobs[index] = new Blob([await this.#blobs[index].arrayBuffer()]);
       this.#stored.delete(index);
-      await this.host.disk.remove(sha256);
+      await this.host.discard(sha256);
     }
+  }
+
+  #giveUp(error) {
+    for (const waiting of this.#waiting) waiting?.reject(error);
+    this.#waiting = [];
+    this.#whole = null;
   }
 
   async #forget() {
     const keep = this.host.keptHashes();
     for (const index of this.#stored) {
       const { sha256 } = this.entry.pieces[index];
-      if (!keep.has(sha256)) await this.host.disk.remove(sha256);
+      if (!keep.has(sha256)) await this.host.discard(sha256);
     }
     this.#stored.clear();
     this.#blobs = [];
   }
 
-  async #load() {
+  #count(bytes) {
+    this.loaded += bytes;
+    this.host.progress(this);
+  }
+
+  async #load(attempt) {
     const missing = [];
     for (const piece of this.entry.pieces) {
       if (!this.#blobs[piece.index] && !(await this.#fromStore(piece))) missing.push(piece);
     }
     const { host, entry } = this;
-    host.count(entry, entry.bytes - missing.reduce((sum, { bytes }) => sum + bytes, 0));
-    if (missing.length > 0) await host.slot((net) => this.#download(missing, net));
+    this.loaded = 0;  // an attempt that failed has counted too
+    this.#count(entry.bytes - missing.reduce((sum, { bytes }) => sum + bytes, 0));
+    if (missing.length > 0) await host.slot(attempt, (net) => this.#download(missing, net));
     while (this.#writes.size > 0) await Promise.all(this.#writes);
     await host.settled;
     this.complete = true;
@@ -102,7 +120,7 @@ export class BundleFile {
     if (checkStored) {
       bytes = await blob.arrayBuffer().then((buffer) => new Uint8Array(buffer), () => new Uint8Array());
       if ((await sha256Hex(bytes)) !== piece.sha256) {
-        await store.remove(piece.sha256);
+        await store.remove(piece.sha256, blob);
         return false;
       }
     }
@@ -120,7 +138,7 @@ export class BundleFile {
     await downloadPieces({
       remote, twin, pieces: missing,
       allocate: (n) => host.allocate(n),
-      onBytes: (n) => host.count(entry, n),
+      onBytes: (n) => this.#count(n),
       deliver: async (piece, bytes) => {
         this.#fresh[piece.index] = bytes;
         this.#arrived(piece, bytes);
@@ -142,7 +160,7 @@ export class BundleFile {
     }
     // Another piece may have been refused meanwhile; then this one does not stay either.
     if (blob && this.host.store !== store) {
-      await store.remove(piece.sha256);
+      await this.host.discard(piece.sha256);
       blob = null;
     }
     if (blob) this.#stored.add(piece.index);

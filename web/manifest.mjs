@@ -1,4 +1,5 @@
 // Reads bantam.json (docs/formats.md): which files there are, and the SHA-256 of every piece of them.
+import { backOff, receive } from './connection.mjs';
 import { LoaderError } from './errors.mjs';
 
 export const MANIFEST = 'bantam.json';
@@ -9,10 +10,11 @@ const LARGEST_PIECE = 2 ** 30;  // no file of a bundle is larger
 const refuse = (message) => { throw new LoaderError(MANIFEST, message); };
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 
-// Names become URLs under the bundle's own; what could leave it, or mean another file to a server, is refused.
+// Names become URLs under the bundle's own; what could leave it, or mean another file to a server, is refused. The characters
+// are those that `bantam convert` lets into a bundle (lib/pipeline/source_files.cc).
 function checkName(name, where) {
   const segments = typeof name === 'string' ? name.split('/') : [];
-  const plain = segments.length > 0 && segments.every((part) => /^[A-Za-z0-9._+=@ -]+$/.test(part) && !/^\.+$/.test(part));
+  const plain = segments.length > 0 && segments.every((part) => /^[A-Za-z0-9._+=@,()~ -]+$/.test(part) && !/^\.+$/.test(part));
   if (!plain) refuse(`${where} is ${JSON.stringify(name)}, which is not the name of a file inside of the bundle`);
 }
 
@@ -61,20 +63,32 @@ export function parseManifest(text) {
   return { files, variants, defaultDtype: json.model?.default_dtype };
 }
 
-export async function fetchManifest(base, { fetch, sha256 }) {
-  const url = new URL(MANIFEST, base).href;
-  const fail = (message, cause) => { throw new LoaderError(MANIFEST, message, { url, cause }); };
-  let response;
-  try {
-    response = await fetch(url, { cache: 'no-cache' });
-  } catch (cause) {
-    fail(`cannot be reached (${cause.message})`, cause);
+// `manifestSha256`: what it must be, where the page knows
+export async function fetchManifest(base, { fetch, signal, attempts, stall, manifestSha256 }) {
+  const remote = { name: MANIFEST, url: new URL(MANIFEST, base).href, fetch, signal, attempts, stall };
+  const bytes = await fetchWhole(remote);
+  if (manifestSha256 !== undefined && (await sha256Hex(bytes)) !== manifestSha256) {
+    throw new LoaderError(MANIFEST, 'is not the one that the page expects (manifestSha256)', { url: remote.url });
   }
-  if (!response.ok) fail(`the server answered ${response.status}`);
-  const bytes = new Uint8Array(await response.arrayBuffer().catch((cause) => fail(`broke off (${cause.message})`, cause)));
-  if (bytes.length > LARGEST_MANIFEST) fail(`${bytes.length} bytes are too many`);
-  if (sha256 !== undefined && (await sha256Hex(bytes)) !== sha256) fail('is not the one that the page expects (manifestSha256)');
   return new TextDecoder().decode(bytes);
+}
+
+// From the start again where a connection breaks: it is short.
+async function fetchWhole(remote) {
+  for (let failures = 0; ;) {
+    try {
+      const parts = [];
+      let length = 0;
+      for await (const part of receive(remote, { cache: 'no-cache' })) {
+        parts.push(part);
+        length += part.length;
+        if (length > LARGEST_MANIFEST) refuse(`more than ${LARGEST_MANIFEST} bytes are too many`);
+      }
+      return new Uint8Array(await new Blob(parts).arrayBuffer());
+    } catch (error) {
+      await backOff(error, ++failures, remote);
+    }
+  }
 }
 
 export async function sha256Hex(bytes) {

@@ -1,52 +1,65 @@
 // Where verified pieces are kept between visits, under their own SHA-256: nothing in it is ever out of date, and a piece
 // that two versions or two bundles share is there once, and is written once: a Blob of a file that is written again can no
 // longer be read. Pieces are written whole or not at all. All stores have:
-//   has(hash), get(hash, bytes) -> Blob or null, put(hash, bytes), remove(hash), hashes() -> iterable,
-//   note(key, text), notes() -> [text]: a short text for each bundle, its manifest.
+//   get(hash, bytes) -> Blob or null, put(hash, bytes), remove(hash, blob), hashes() -> iterable; with `blob` a piece is removed
+//     only if that is what is there,
+//   note(key, text), notes() -> [[key, text]]: a short text for each bundle, its manifest; null removes it.
 const NAME = 'bantam-loader';
 
 class OpfsStore {
   kind = 'opfs';
   static async open() {
     if (!globalThis.FileSystemFileHandle?.prototype.createWritable) throw new Error('no createWritable');
+    if (!navigator.locks) throw new Error('no locks: two tabs would write the same piece');
     const top = await (await navigator.storage.getDirectory()).getDirectoryHandle(NAME, { create: true });
     const store = new OpfsStore();
     store.pieces = await top.getDirectoryHandle('pieces', { create: true });
     store.bundles = await top.getDirectoryHandle('bundles', { create: true });
     store.known = new Set();
-    store.writing = new Map();
     for await (const name of store.pieces.keys()) store.known.add(name);
     return store;
   }
-  has(hash) { return this.known.has(hash); }
   hashes() { return [...this.known]; }
   async get(hash, bytes) {
     if (!this.known.has(hash)) return null;
-    const file = await this.pieces.getFileHandle(hash).then((handle) => handle.getFile()).catch(() => null);
+    const file = await fileIn(this.pieces, hash);
     if (file?.size === bytes) return file;
     this.known.delete(hash);  // another tab removed it, or the page ended between creating and writing it
     return null;
   }
-  async put(hash, bytes) {
-    if (this.known.has(hash)) return;
-    if (!this.writing.has(hash)) {
-      this.writing.set(hash, write(this.pieces, hash, bytes).then(() => this.known.add(hash)).finally(() => this.writing.delete(hash)));
-    }
-    await this.writing.get(hash);
+  // Other tabs and other bundles of this page write too. Under the piece's lock the second finds what the first wrote, whole and
+  // named by its hash, and leaves it: the first may have handed out a Blob of it.
+  #locked(hash, work) { return navigator.locks.request(`${NAME}/${hash}`, work); }
+  put(hash, bytes) {
+    return this.#locked(hash, async () => {
+      if ((await fileIn(this.pieces, hash))?.size !== bytes.length) await write(this.pieces, hash, bytes);
+      this.known.add(hash);
+    });
   }
-  async remove(hash) {
-    this.known.delete(hash);
-    await this.pieces.removeEntry(hash).catch(() => {});
+  remove(hash, blob) {
+    return this.#locked(hash, async () => {
+      if (blob && (await fileIn(this.pieces, hash))?.lastModified !== blob.lastModified) return;
+      this.known.delete(hash);
+      await this.pieces.removeEntry(hash).catch(() => {});
+    });
   }
-  note(key, text) { return text === null ? this.bundles.removeEntry(key).catch(() => {}) : write(this.bundles, key, text); }
+  // A note that says the same already is left alone: it must survive a full quota.
+  async note(key, text) {
+    if (text === null) await this.bundles.removeEntry(key).catch(() => {});
+    else if ((await textIn(this.bundles, key)) !== text) await write(this.bundles, key, text);
+  }
   async notes() {
-    const texts = [];
-    for await (const handle of this.bundles.values()) texts.push(await (await handle.getFile()).text());
-    return texts;
+    const notes = [];
+    for await (const key of this.bundles.keys()) notes.push([key, await textIn(this.bundles, key)]);
+    return notes;
   }
 }
 
-// What createWritable takes is in a file of its own until close() moves it; what fails leaves no empty file behind.
+const fileIn = (directory, name) => directory.getFileHandle(name).then((handle) => handle.getFile()).catch(() => null);
+const textIn = async (directory, name) => (await fileIn(directory, name))?.text().catch(() => '') ?? '';
+
+// What createWritable takes is in a file of its own until close() moves it; what fails leaves what was there before, and no
+// empty file.
 async function write(directory, name, content) {
   try {
     const writable = await (await directory.getFileHandle(name, { create: true })).createWritable();
@@ -58,7 +71,7 @@ async function write(directory, name, content) {
       throw error;
     }
   } catch (error) {
-    await directory.removeEntry(name).catch(() => {});
+    if ((await fileIn(directory, name))?.size === 0) await directory.removeEntry(name).catch(() => {});
     throw error;
   }
 }
@@ -76,7 +89,6 @@ class CacheStore {
     return store;
   }
   #url(kind, name) { return new URL(`/${NAME}/${kind}/${name}`, location.origin).href; }
-  has(hash) { return this.known.has(hash); }
   hashes() { return [...this.known]; }
   async get(hash, bytes) {
     const response = this.known.has(hash) ? await this.cache.match(this.#url('pieces', hash)) : null;
@@ -99,14 +111,13 @@ class CacheStore {
   }
   async notes() {
     const all = (await this.cache.keys()).filter(({ url }) => url.includes(`/${NAME}/bundles/`));
-    return Promise.all(all.map(async (request) => (await this.cache.match(request)).text()));
+    return Promise.all(all.map(async ({ url }) => [url.split('/').at(-1), (await (await this.cache.match(url))?.text()) ?? '']));
   }
 }
 
 export class NoStore {
   kind = 'memory';
   static async open() { return new NoStore(); }
-  has() { return false; }
   hashes() { return []; }
   async get() { return null; }
   async put() { throw new Error('nothing is stored'); }

@@ -1,11 +1,15 @@
 // web/bantam-loader.mjs in Chromium, over a link of 100 Mbit/s: connections that break, bytes that flip, storage that is
 // full, servers that are simple or wrong, updates.
 import assert from 'node:assert/strict';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { launch, openPage, serveAll } from './support/browser.js';
-import { convert, readJson, testdata } from '../js/support/bundles.js';
+import { bundles, convert, readJson, testdata } from '../js/support/bundles.js';
+import { parseManifest } from '../../web/manifest.mjs';
+import { answer, base, manifest, never, openHere, small } from './support/answers.js';
 import { makeBig, manifestFiles } from './support/big.js';
 import { peakOfBuffers } from './support/buffers.js';
 import { distance } from './support/compare.js';
@@ -140,6 +144,34 @@ test('a piece that two files share is written once, and stays readable', LIMIT, 
   }
 });
 
+test('two tabs and two bundles of a page load at once, and what each was given stays readable', LIMIT, async (t) => {
+  const one = await fresh(t);
+  const two = await openPage(browser, server, { context: one.context() });
+  const given = { url, dtype: 'q4' };
+  const later = (page) => sleep(300).then(() => call(page, 'loadAndKeep', given));
+  await Promise.all([call(one, 'loadAndKeep', given), later(one), later(two)]);
+  const listed = Object.entries(manifestFiles(folders.first, 'q4'));
+  const whole = Object.fromEntries(listed.map(([name, { sha256 }]) => [name, sha256]));
+  assert.deepEqual(await call(one, 'readKept'), [whole, whole]);
+  assert.deepEqual(await call(two, 'readKept'), [whole]);
+});
+
+test('a tab whose download fails removes nothing that another tab holds', LIMIT, async (t) => {
+  const one = await fresh(t);
+  const two = await openPage(browser, server, { context: one.context() });
+  await call(one, 'loadAndKeep', { url, dtype: 'fp32' });
+  const bad = shards[1];
+  const before = await storedPieces(one, bad);
+  await call(one, 'damage', { hash: before[2] });
+  server.fault = (file) => (file.endsWith(bad) ? { status: 404 } : {});
+  await assertNamed(await load(two), bad, /answered 404/);
+  assert.deepEqual(await storedPieces(one, bad), before.filter((hash) => hash !== before[2]));
+});
+
+test('a damaged piece that another tab has replaced meanwhile stays', LIMIT, async (t) => {
+  assert.deepEqual(await call(await fresh(t), 'removeReplaced'), { stays: true, goes: true });
+});
+
 test('a server without ranges is asked again from the start', LIMIT, async (t) => {
   const page = await fresh(t);
   const cut = shards[1];
@@ -177,6 +209,41 @@ test('a full quota: the model loads all the same, and no half of a file stays', 
   const manifest = new Map(Object.entries(await call(page, 'stored')).filter(([name]) => name.includes('/pieces/')).map(([name, bytes]) => [name.split('/').at(-1), bytes]));
   const kept = wholeFiles(manifest);
   assert.equal(kept.rest, 0, 'every stored piece belongs to a file that is stored whole');
+});
+
+test('a quota with room for not even a note: what is stored stays, and is used', LIMIT, async (t) => {
+  const page = await fresh(t);
+  assertWhole(await load(page, { dtype: 'q4' }), manifestFiles(folders.first, 'q4'));
+  const { notes } = await call(page, 'note', { key: 'other', text: 'short' });
+  const written = await call(page, 'noteTime', { key: 'other' });
+  await sleep(20);
+  await call(page, 'note', { key: 'other', text: 'short' });
+  assert.equal(await call(page, 'noteTime', { key: 'other' }), written, 'a note is not written again that says the same');
+  const inspector = await page.context().newCDPSession(page);
+  const quotaSize = (await call(page, 'usage')) + 100;
+  await inspector.send('Storage.overrideQuotaForOrigin', { origin: new URL(server.url).origin, quotaSize });
+  const visit = async () => {
+    server.taken();
+    await page.reload();
+    const result = await load(page, { dtype: 'q4' });
+    assertWhole(result, manifestFiles(folders.first, 'q4'));
+    return { storage: result.storage, fetched: server.taken('/bundle/onnx/').bytes };
+  };
+  for (let i = 0; i < 2; ++i) assert.deepEqual(await visit(), { storage: 'opfs', fetched: 0 });
+  const { error, notes: left } = await call(page, 'note', { key: 'other', text: 'long'.repeat(1e6) });
+  assert.equal(error, 'QuotaExceededError');
+  assert.deepEqual(left, notes, 'a note that cannot be replaced stays');
+  // Without a note and without room for one, the manifest at hand says what is wanted.
+  assert.deepEqual((await call(page, 'note', { text: null })).notes, {});
+  assert.deepEqual(await visit(), { storage: 'opfs', fetched: 0 });
+});
+
+test('remove() beside the note of another bundle that was cut off', LIMIT, async (t) => {
+  const page = await fresh(t);
+  await call(page, 'loadAndKeep', { url, dtype: 'q4' });
+  await call(page, 'note', { key: 'other', text: '{"schema_version": 1, "fi' });
+  await call(page, 'removeKept');
+  assert.deepEqual(Object.keys(await call(page, 'stored')), ['opfs/bantam-loader/bundles/other']);
 });
 
 // Which of a file's pieces are stored.
@@ -315,4 +382,121 @@ test('plain onnxruntime-web takes shards as Blobs from the disk, with and withou
     assert.equal(blobs, true);
     assert.ok(distance(logits, wanted.data) < 2e-5, runtime);
   }
+});
+
+test('the names that convert takes into a bundle are those that the loader takes out of it', LIMIT, async (t) => {
+  const source = path.join(bundles, '.names-source');
+  cpSync(path.join(testdata, 'sst2-bert-tiny'), source, { recursive: true, dereference: true });
+  const marks = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).filter((mark) => mark !== '/');
+  const nameOf = (mark) => `a${mark}b.txt`;
+  for (const mark of marks) writeFileSync(path.join(source, nameOf(mark)), `This is ${mark}.`);
+  const folder = convert('names', source, { dtypes: ['q8'] });
+  const { files: listed } = parseManifest(readFileSync(path.join(folder, 'bantam.json'), 'utf8'));
+  const isTaken = (mark) => {
+    const entry = { name: nameOf(mark), bytes: 0, sha256: '0'.repeat(64) };
+    try {
+      return parseManifest(JSON.stringify({ schema_version: 1, model: {}, variants: [], files: [entry] })).files.size === 1;
+    } catch {
+      return false;
+    }
+  };
+  const inside = marks.filter((mark) => listed.has(nameOf(mark)));
+  assert.deepEqual(marks.filter(isTaken), inside);
+  assert.ok([...',()~ +@='].every((mark) => inside.includes(mark)), inside.join(''));
+  const page = await fresh(t);
+  server.mounts['/names/'] = folder;
+  const requests = inside.map((mark) => [`/names/${encodeURIComponent(nameOf(mark))}`, {}]);
+  const answers = await call(page, 'ask', { url: '/names/', requests });
+  assert.deepEqual(answers.map(({ sha256 }) => sha256), inside.map((mark) => listed.get(nameOf(mark)).sha256));
+});
+
+// ---- without a browser: a function in place of the server, memory in place of storage
+
+const [GRAPH, SHARD] = Object.keys(small);
+const named = (file, message) => (error) => error.name === 'LoaderError' && error.file === file && message.test(error.message);
+
+test('after a failure that is over, guard() is about what fails from then on', LIMIT, async () => {
+  let bad = true;
+  const bundle = await openHere((name, init) => (bad && name === SHARD ? new Response('', { status: 404 }) : answer(name, init)));
+  await assert.rejects(bundle.guard(Promise.all([never, bundle.load()])), named(SHARD, /answered 404/));
+  bad = false;
+  const { failed } = bundle;
+  await bundle.guard(bundle.load());
+  assert.equal(await Promise.race([failed, sleep(50).then(() => 'nothing failed')]), 'nothing failed');
+  assert.equal((await bundle.blob(SHARD)).size, small[SHARD].length);
+});
+
+test('a file that waits before it asks again ends with its attempt, and does not end the next', LIMIT, async () => {
+  let bad = true;
+  const bundle = await openHere(async (name, init) => {
+    if (!bad) return sleep(500).then(() => answer(name, init));
+    if (name === SHARD) throw new Error('reset');
+    return sleep(700).then(() => new Response('', { status: 404 }));  // the shard waits from 600 to 1400 then
+  });
+  let ended;
+  const shard = assert.rejects(bundle.blob(SHARD), named(GRAPH, /answered 404/)).then(() => { ended = performance.now(); });
+  await assert.rejects(bundle.blob(GRAPH), named(GRAPH, /answered 404/));
+  const failed = performance.now();
+  bad = false;
+  const [graph, again] = await Promise.all([bundle.blob(GRAPH), bundle.blob(SHARD), shard]);
+  assert.deepEqual([graph.size, again.size], [small[GRAPH].length, small[SHARD].length]);
+  assert.ok(ended - failed < 350, `${ended - failed} ms`);
+});
+
+test('progress after a retry counts what is there once', LIMIT, async () => {
+  let bad = true;
+  const events = [];
+  const bundle = await openHere(
+    (name, init) => answer(name, init, bad && name === SHARD ? { cutAt: 200_000 } : {}),
+    { attempts: 2, onProgress: (event) => events.push(event) });
+  await assert.rejects(bundle.load(), named(SHARD, /the connection broke \(reset\)/));
+  bad = false;
+  await bundle.load();
+  assert.equal(events.at(-1).all.loaded, small[GRAPH].length + small[SHARD].length);
+  assert.ok(events.every(({ loaded, total, all }) => loaded <= total && all.loaded <= all.total));
+});
+
+test('bantam.json is asked for as other files are: signal, stall, attempts', LIMIT, async () => {
+  const asked = async (answers, options = {}) => {
+    let count = 0;
+    const opening = openHere(answer, { ...options, manifest: () => answers[Math.min(count++, answers.length - 1)]() });
+    return { error: await opening.then(() => undefined, (error) => error.message), count };
+  };
+  const good = () => new Response(manifest);
+  const answered = (status) => () => new Response('', { status });
+  const three = (controller) => controller.enqueue(new Uint8Array(3));
+  const cut = () => new Response(new ReadableStream({ start: three, pull: (controller) => controller.error(new Error('reset')) }));
+  const start = performance.now();
+  assert.deepEqual(await asked([() => never], { signal: AbortSignal.timeout(50) }),
+    { error: 'bantam.json: the connection broke (The operation was aborted due to timeout)', count: 1 });
+  assert.deepEqual(await asked([answered(503)], { signal: AbortSignal.timeout(50) }),
+    { error: 'bantam.json: the connection broke (The operation was aborted due to timeout)', count: 1 });
+  assert.ok(performance.now() - start < 200, 'also while it waits before it asks again');
+  assert.deepEqual(await asked([() => never, good], { stall: 50 }), { error: undefined, count: 2 });
+  assert.deepEqual(await asked([answered(503), cut, good]), { error: undefined, count: 3 });
+  assert.deepEqual(await asked([answered(503)], { attempts: 2 }), { error: 'bantam.json: the server answered 503', count: 2 });
+  assert.deepEqual(await asked([answered(404)]), { error: 'bantam.json: the server answered 404', count: 1 });
+});
+
+test('attaching again, and in turn with another bundle, is harmless', LIMIT, async () => {
+  const env = { fetch: async () => new Response('outside') };
+  const [one, two] = [await openHere(answer), await openHere(answer, {}, `${base}other/`)];
+  for (const bundle of [one, one, two, one, two]) bundle.attach(env);
+  assert.equal(await (await env.fetch('http://localhost/other.json')).text(), 'outside');
+  for (const place of [base, `${base}other/`]) {
+    assert.deepEqual(Buffer.from(await (await env.fetch(place + GRAPH)).arrayBuffer()), small[GRAPH]);
+  }
+});
+
+test('URLs with a query, a fragment, or an escape that is none', LIMIT, async () => {
+  for (const more of ['', '?v=1', '#top', '/?v=1']) {
+    const bundle = await openHere(answer, {}, base.slice(0, -1) + more);
+    assert.equal(bundle.url, base);
+    assert.equal((await bundle.fetch(`${base}100%.txt`)).status, 404);
+  }
+});
+
+test('an answer without a body is named by file', LIMIT, async () => {
+  const bundle = await openHere((name, init) => (name === SHARD ? new Response(null) : answer(name, init)), { attempts: 1 });
+  await assert.rejects(bundle.load(), named(SHARD, /the server ended after 0 of \d+ bytes/));
 });

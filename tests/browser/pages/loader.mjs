@@ -51,22 +51,26 @@ export async function stored() {
   return found;
 }
 
-// A piece that comes twice at once and once more, as two files have it: what was handed out first, read at the end.
+// A piece that comes twice at once and once more, as two files have it, and from a second store, as another tab has one: what
+// was handed out first, read at the end.
 export async function storeAgain({ kind }) {
-  const store = await openStore(kind);
+  const [store, other] = [await openStore(kind), await openStore(kind)];
   const bytes = new Uint8Array(1 << 20).fill(7);
   await Promise.all([store.put('piece', bytes), store.put('piece', bytes)]);
   const first = await store.get('piece', bytes.length);
   await store.put('piece', bytes);
+  await other.put('piece', bytes);
   const read = await first.arrayBuffer().then((buffer) => new Uint8Array(buffer), (error) => ({ error: describe(error) }));
   return { kind: store.kind, error: read.error, same: read.length === bytes.length && read.every((byte) => byte === 7) };
 }
 
-// One bit of what is stored, as a failing disk would do it.
-export async function damage() {
-  const top = await (await navigator.storage.getDirectory()).getDirectoryHandle('bantam-loader');
-  const pieces = await top.getDirectoryHandle('pieces');
-  for await (const handle of pieces.values()) {
+const folder = async (name) =>
+  (await (await navigator.storage.getDirectory()).getDirectoryHandle('bantam-loader')).getDirectoryHandle(name);
+
+// One bit of what is stored, as a failing disk would do it: of the piece `hash`, or of any.
+export async function damage({ hash } = {}) {
+  for await (const handle of (await folder('pieces')).values()) {
+    if (hash && handle.name !== hash) continue;
     const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
     bytes[bytes.length >> 1] ^= 4;
     const writable = await handle.createWritable();
@@ -74,6 +78,51 @@ export async function damage() {
     await writable.close();
     return handle.name;
   }
+}
+
+// Two tabs find the same damaged piece, and the second says so when the first has replaced it: is it still there? And is a
+// piece gone that is what it was?
+export async function removeReplaced() {
+  const store = await openStore('opfs');
+  const bytes = new Uint8Array(1000);
+  await store.put('piece', bytes);
+  const damaged = await store.get('piece', bytes.length);
+  await new Promise((resolve) => setTimeout(resolve, 20));  // files are told apart by the time they were written
+  await store.remove('piece');
+  await store.put('piece', bytes);
+  await store.remove('piece', damaged);
+  const good = await store.get('piece', bytes.length);
+  await store.remove('piece', good);
+  return { stays: good !== null, goes: (await store.get('piece', bytes.length)) === null };
+}
+
+const kept = [];  // {bundle, blobs}: what a page holds as long as it lives
+
+export async function loadAndKeep({ url, dtype }) {
+  const bundle = await openBundle(url);
+  await bundle.load(dtype);
+  kept.push({ bundle, blobs: await Promise.all(bundle.files(dtype).map(async (name) => [name, await bundle.blob(name)])) });
+}
+
+// The SHA-256 of every Blob, or why it cannot be read.
+const digest = (blob) => blob.arrayBuffer().then((bytes) => sha256Hex(new Uint8Array(bytes)), (error) => error.name);
+const digests = async (blobs) =>
+  Object.fromEntries(await Promise.all(blobs.map(async ([name, blob]) => [name, await digest(blob)])));
+export const readKept = () => Promise.all(kept.map(({ blobs }) => digests(blobs)));
+
+// When a note was written.
+export const noteTime = async ({ key }) => (await (await (await folder('bundles')).getFileHandle(key)).getFile()).lastModified;
+
+export const removeKept = () => Promise.all(kept.map(({ bundle }) => bundle.remove()));
+
+export const usage = async () => (await navigator.storage.estimate()).usage;
+
+// Writes a note, and says what is there then and whether it went well; of `text` null, removes all.
+export async function note({ key, text }) {
+  const store = await openStore('opfs');
+  if (text === null) for (const [name] of await store.notes()) await store.note(name, null);
+  const error = text === null ? undefined : await store.note(key, text).catch(({ name }) => name);
+  return { error, notes: Object.fromEntries(await store.notes()) };
 }
 
 // The answer of any URL through the bundle's fetch.
