@@ -42,6 +42,15 @@ TABLE = {
     "new-head": ("bert-feature-extraction", "BertForSequenceClassification", dict(r=2, target_modules=ATTENTION, task_type="SEQ_CLS")),
     "conv1d": ("gpt2-text-generation", "GPT2LMHeadModel", dict(
         r=3, lora_alpha=6, target_modules=["c_attn", "c_fc", "mlp.c_proj"], use_dora=True, task_type="CAUSAL_LM")),
+    # Embeddings and heads that the base ties, or that PEFT saves with what it updates.
+    "trained-head": ("llama-text-generation", "LlamaForCausalLM", dict(r=2, target_modules=["q_proj"], modules_to_save=["lm_head"], task_type="CAUSAL_LM")),
+    "trained-embeddings": ("gpt2-text-generation", "GPT2LMHeadModel", dict(r=2, target_modules=["c_attn"], modules_to_save=["wte"], task_type="CAUSAL_LM")),
+    "trained-tied": ("qwen3-text-generation", "Qwen3ForCausalLM", dict(
+        r=2, target_modules=["q_proj"], modules_to_save=["embed_tokens"], ensure_weight_tying=True, task_type="CAUSAL_LM")),
+    "trained-neox-head": ("gpt_neox-text-generation", "GPTNeoXForCausalLM", dict(
+        r=2, target_modules=["query_key_value"], modules_to_save=["lm_head"], task_type="CAUSAL_LM")),
+    "saved-base": ("llama-text-generation-untied-biases", "LlamaForCausalLM", dict(
+        r=2, lora_alpha=3, target_modules=["embed_tokens", "lm_head", "q_proj"], task_type="CAUSAL_LM")),
     "half": ("bert-feature-extraction-bf16", "BertModel", dict(r=4, lora_alpha=16, target_modules=["query", "dense"])),
 }
 
@@ -58,7 +67,7 @@ def randomize(model):
 def run(model, class_name, inputs):
     """Outputs by the names of the graph."""
     with torch.no_grad():
-        if class_name.endswith("LMHeadModel"):
+        if class_name.endswith(("LMHeadModel", "ForCausalLM")):
             past = {key: value for key, value in inputs.items() if key.startswith("past_key_values.")}
             past = {key: value.to(model.dtype) for key, value in past.items()} if past["past_key_values.0.key"].shape[2] else None
             mask = inputs["attention_mask"]

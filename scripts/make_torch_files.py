@@ -44,6 +44,7 @@ def main():
                 "state_dict": {f"module.{name}": tensor for name, tensor in model.state_dict().items()}}, out / "nested.bin")
     torch.save(model.state_dict(), out / "legacy.bin", _use_new_zipfile_serialization=False)
     torch.save(model, out / "module.bin")  # the whole object: names classes
+    torch.save({"weight": torch._neg_view(torch.tensor([1., -2.]))}, out / "negative.bin")  # the sign is a bit of the tensor
 
     twin = load_file(ROOT / "fixtures/bert-text-classification-3/model.safetensors")
     torch.save(twin, out / "bert-text-classification-3.bin")

@@ -51,6 +51,7 @@ void run_generation(const GenerationRun& run, const BundleModel& bundle, const S
   const GenerationFlags& flags = run.generation;
   TextGenerator generator(bundle, session);
   const GenerationOptions options = generation_options(flags, generator.defaults());
+  for (const std::string& note : generator.notes(options)) console.progress.note(note);
   const TextSink sink = [&](std::string_view piece) { return !run.stream || console.stream(piece); };
   if (flags.messages) {
     result.questions = {{{}, {}, flags.messages->string()}};

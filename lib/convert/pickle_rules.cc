@@ -104,11 +104,27 @@ void check_view(const PickleTensor& tensor, const PickleStorage& storage) {
   }
 }
 
+// Bits of a tensor that change what its bytes mean: torch's negative and conjugate views.
+void refuse_metadata(const Call& call) {
+  constexpr std::size_t kMetadata = 6;
+  if (call.arguments.size() <= kMetadata) return;
+  const PickleValue& value = call.pickle[call.arguments[kMetadata]];
+  if (value.kind == PickleKind::kNone) return;
+  if (value.kind != PickleKind::kDict) fail("the metadata is {} where none was expected", name(value.kind));
+  if (value.items.empty()) return;
+  const PickleValue& key = call.pickle[value.items.front()];
+  fail(
+      "the metadata says {}, and the bytes mean something else then: save the tensor with .resolve_neg() and "
+      ".resolve_conj(), or a clone of it",
+      key.kind == PickleKind::kString ? quote(key.text, 60) : std::string(name(key.kind)));
+}
+
 // (storage, offset, size, strides, requires_grad, hooks[, metadata]); without the last ones before torch 0.4.
 PickleId make_tensor(const Call& call) {
   if (call.arguments.size() < 4 || call.arguments.size() > kMaxArguments) {
     fail("{} arguments where 4 to 7 were expected", call.arguments.size());
   }
+  refuse_metadata(call);
   if (call.pickle.tensors.size() == kMaxTensorsOfAPickle) fail("more than {} tensors", kMaxTensorsOfAPickle);
   PickleTensor tensor;
   tensor.storage = call.at(0, PickleKind::kStorage, "the storage").index;

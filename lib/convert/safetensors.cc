@@ -13,6 +13,15 @@ namespace {
 
 constexpr std::int64_t kLengthBytes = 8;
 
+// A length that the file has room for, before what every header begins with. The length's low bytes may then
+// be any, also those that other formats begin with.
+bool looks_right(std::string_view start, std::int64_t size) {
+  if (std::ssize(start) <= kLengthBytes || start[kLengthBytes] != '{') return false;
+  std::uint64_t length = 0;
+  std::memcpy(&length, start.data(), sizeof(length));
+  return length <= static_cast<std::uint64_t>(std::min(kMaxSafetensorsHeader, size - kLengthBytes));
+}
+
 void refuse_pickles(std::string_view start) {
   if (start.starts_with("PK\x03\x04") || start.starts_with("\x80\x02")) {
     fail(
@@ -24,8 +33,10 @@ void refuse_pickles(std::string_view start) {
 std::string read_header(const File& file, std::int64_t size) {
   const std::string start = read_start(file, size);
   return with_context(file.path().string(), [&] {
-    refuse_pickles(start);
-    refuse_other_formats(start, "safetensors");
+    if (!looks_right(start, size)) {
+      refuse_pickles(start);
+      refuse_other_formats(start, "safetensors");
+    }
     if (size < kLengthBytes) fail("is {} bytes: too short for a safetensors file; download it again", size);
     std::uint64_t length = 0;
     std::memcpy(&length, start.data(), sizeof(length));

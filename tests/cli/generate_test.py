@@ -159,10 +159,38 @@ class Settings(Case):
         self.assertEqual(stopped["generated_tokens"], greedy[:greedy.index(greedy[2]) + 1])
         self.assertEqual(stopped["finish_reason"], "stop")
 
+    def test_ngrams_of_the_context_are_not_repeated(self):
+        # What generate(input_ids=[10, 7, 14, 14, 17], no_repeat_ngram_size=..., eos_token_id=66) of transformers 5.24 writes.
+        pytorch = {1: [58, 28, 1, 31, 6, 62, 34, 19, 4, 27, 2, 46, 45, 21, 59, 64, 13, 22, 42, 60, 18, 29, 65, 50, 44, 20, 52, 41, 24, 12],
+                   2: [58, 28, 28, 1, 31, 31, 2, 2, 31, 7, 7, 31, 38, 62, 62, 18, 62, 32, 2, 42, 42, 62, 9, 31, 62, 4, 62, 60, 62, 33],
+                   3: [58, 28, 28, 28, 1, 1, 1, 31, 31, 31, 7, 7, 7, 31, 31, 16, 16, 36, 36, 36, 32, 2, 31, 31, 1, 1, 21, 31, 31, 30]}
+        for size, tokens in pytorch.items():
+            path = bundle(generation=json.dumps({"eos_token_id": 66, "no_repeat_ngram_size": size}))
+            self.assertEqual(self.tokens(path=path), tokens)
+        path = bundle(generation=json.dumps({"eos_token_id": 66, "no_repeat_ngram_size": 2, "repetition_penalty": 1.3}))
+        self.assertEqual(self.tokens(path=path), [58, 28, 28, 1, 31, 2, 2, 31, 31, 38, 36, 32, 2, 27, 62, 62, 18, 62, 32, 62, 9, 31, 62, 4, 4, 62, 60,
+                                                  32, 52, 19])
+
+    def test_settings_that_are_not_applied_are_noted(self):
+        def notes(settings, *more):
+            path = bundle(generation=json.dumps({"eos_token_id": 66} | settings))
+            result = run("run", path, "--text", "ab", "--max-new-tokens", "1", "--dtype", "fp32", *more)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return [line for line in result.stderr.splitlines() if "not applied" in line]
+
+        found = notes({"num_beams": 4, "suppress_tokens": [1], "min_p": 0.1, "bad_words_ids": [[3]], "forced_eos_token_id": 0})
+        self.assertEqual(len(found), 1)
+        self.assertIn("note: generation_config.json: num_beams, forced_eos_token_id, suppress_tokens, bad_words_ids: set and not applied here", found[0])
+        self.assertNotIn("min_p", found[0])
+        self.assertIn("generation_config.json: min_p: set", notes({"min_p": 0.1}, "--temperature", "1")[0])
+        neutral = {"num_beams": 1, "suppress_tokens": [], "min_length": 0, "min_new_tokens": None, "typical_p": 1.0, "forced_bos_token_id": None,
+                   "encoder_no_repeat_ngram_size": 2, "no_repeat_ngram_size": 0}
+        self.assertEqual(notes(neutral, "--temperature", "1"), [])
+
     def test_broken_settings_are_named(self):
         for text, parts in (('{"eos_token_id": "2"}', ["generation_config.json", "eos_token_id", '"2"']),
                             ('{"eos_token_id": [1, -5]}', ["eos_token_id", "-5"]),
-                            ('{"repetition_penalty": 0}', ["repetition_penalty"]),
+                            ('{"repetition_penalty": 0}', ["repetition_penalty"]), ('{"no_repeat_ngram_size": -1}', ["no_repeat_ngram_size", "-1"]),
                             ('{"max_new_tokens": "x"}', ["max_new_tokens"]), ("{", ["generation_config.json"])):
             self.refused(bundle(generation=text), "--text", "x", parts=parts)
 

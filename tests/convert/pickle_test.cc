@@ -136,6 +136,22 @@ TEST(Pickle, RefusesWrongArgumentsOfTensors) {
   expect_refused(pickle_of(pickle_call("collections", "OrderedDict", {"]"})), {"OrderedDict", "arguments"});
 }
 
+// torch's negative and conjugate bits: the bytes are not the values then.
+TEST(Pickle, RefusesMetadataThatChangesValues) {
+  const auto with = [](const std::string& metadata) {
+    return pickle_of(pickle_call("torch._utils", "_rebuild_tensor_v2",
+                                 {kStorage, pickle_int(0), pickle_sizes({2}), pickle_sizes({1}), "\x89",
+                                  pickle_ordered_dict(), metadata}));
+  };
+  EXPECT_EQ(parse(with("N")).tensors.size(), 1U);
+  EXPECT_EQ(parse(with("}")).tensors.size(), 1U);
+  expect_refused(with(pickle_dict({{"neg", "\x88"}})), {"\"neg\"", "resolve_neg"});
+  expect_refused(with(pickle_dict({{"conj", "\x88"}})), {"\"conj\"", "resolve_conj"});
+  expect_refused(with(pickle_dict({{"of the future", "N"}})), {"\"of the future\""});
+  expect_refused(with("}K\x01K\x02s"), {"metadata says an integer"});
+  expect_refused(with("]"), {"the metadata is a list"});
+}
+
 TEST(Pickle, RefusesTensorsBeyondTheirStorage) {
   const auto tensor = [](std::int64_t offset, const std::vector<std::int64_t>& shape,
                          const std::vector<std::int64_t>& strides) {

@@ -82,6 +82,20 @@ TEST(SafetensorsFile, AcceptsAHeaderOfTheLargestAllowedSizeOnly) {
                         {"100000001"}));
 }
 
+// A length may begin with the bytes that a pickle begins with (80 02: 640 and more), and with others.
+TEST(SafetensorsFile, TheBytesOfTheLengthSayNothingAboutTheFormat) {
+  const TempFolder folder;
+  for (const std::size_t length : {0x280UL, 0x10280UL, 0xA0D20UL}) {
+    std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+    header.resize(length, ' ');
+    EXPECT_EQ(
+        open_safetensors(folder.write("m", safetensors_bytes(header, std::string(4, '\0')))).tensors.size(),
+        1U);
+  }
+  expect_refused("\x80\x02" + std::string(6, '\0') + "{" + std::string(100, 'x'), {"pickle"});
+  expect_refused("\x80\x02" + std::string(6, '\0') + std::string(1000, 'x'), {"pickle"});
+}
+
 TEST(SafetensorsFile, NamesWhatStandsThereInsteadOfWeights) {
   expect_refused("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
                  {"Git-LFS pointer", "git lfs pull"});

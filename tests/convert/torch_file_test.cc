@@ -132,6 +132,11 @@ TEST(TorchFile, RefusesProgramsByTheNamesTheyAskFor) {
                  {"pickle asks for", "torch.nn.modules.container.Sequential"});
 }
 
+TEST(TorchFile, RefusesTensorsWhoseSignIsABit) {
+  expect_refused(read_text_file(torch_data("negative.bin"), 1 << 20),
+                 {"data.pkl", "_rebuild_tensor_v2", "\"neg\""});
+}
+
 TEST(TorchFile, RefusesOlderAndOtherFormatsWithAdvice) {
   expect_refused(read_text_file(torch_data("legacy.bin"), 1 << 20),
                  {"torch before 1.6", "torch.load(..., weights_only=True)", "save_file"});

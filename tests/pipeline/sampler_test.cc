@@ -25,6 +25,14 @@ TEST(Sampler, TakesTheFirstOfTheLargestWithoutTemperature) {
   EXPECT_EQ(Sampler({}).pick(kLogits, {}), 1);
 }
 
+TEST(Sampler, RepeatsNoTokens) {
+  const std::vector<std::int64_t> context = {0, 1, 0};
+  EXPECT_EQ(Sampler({.no_repeat_ngram = 2}).pick(kLogits, context), 3);  // 0 was followed by 1
+  EXPECT_EQ(Sampler({.no_repeat_ngram = 3}).pick(kLogits, context), 1);
+  const std::vector<std::int64_t> all = {0, 1, 2, 3, 4};
+  EXPECT_THROW(Sampler({.no_repeat_ngram = 1}).pick(kLogits, all), Error);
+}
+
 TEST(Sampler, DrawsByTheSoftmaxOfTheTemperature) {
   for (const double temperature : {0.5, 1.0, 2.0}) {
     double total = 0;

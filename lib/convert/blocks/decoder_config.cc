@@ -8,37 +8,67 @@
 
 namespace bantam {
 
+namespace {
+
+constexpr std::string_view kHeads = "num_attention_heads";
+
+void check_division(const Config& config, const DecoderConfig& decoder, std::string_view key) {
+  if (decoder.hidden % decoder.heads == 0) return;
+  fail("{}: hidden_size is {}, which {} {} does not divide", config.path().string(), decoder.hidden, key,
+       decoder.heads);
+}
+
+void check_head_size(const Config& config, const DecoderConfig& decoder) {
+  if (decoder.head_size % 8 == 0) return;
+  fail("{}: heads have {} elements; onnxruntime's GroupQueryAttention takes multiples of 8 only",
+       config.path().string(), decoder.head_size);
+}
+
+}  // namespace
+
 void read_heads(const Config& config, DecoderConfig& decoder) {
-  decoder.heads = config.integer(config.first_of({"num_attention_heads", "n_head", "num_heads"}));
+  decoder.heads = config.integer(kHeads);
   decoder.kv_heads = config.integer_or("num_key_value_heads", decoder.heads, 1);
   if (decoder.heads % decoder.kv_heads != 0) {
     fail("{}: num_attention_heads is {}, which num_key_value_heads {} does not divide",
          config.path().string(), decoder.heads, decoder.kv_heads);
   }
-  if (!config.has("head_dim") && decoder.hidden % decoder.heads != 0) {
-    fail("{}: hidden_size is {}, which num_attention_heads {} does not divide", config.path().string(),
-         decoder.hidden, decoder.heads);
-  }
+  if (!config.has("head_dim")) check_division(config, decoder, kHeads);
   decoder.head_size = config.integer_or("head_dim", decoder.hidden / decoder.heads, 1, 1 << 16);
-  if (decoder.head_size % 8 != 0) {
-    fail("{}: heads have {} elements; onnxruntime's GroupQueryAttention takes multiples of 8 only",
-         config.path().string(), decoder.head_size);
-  }
+  check_head_size(config, decoder);
 }
 
-DecoderConfig read_llama_config(const Config& config, bool default_tied) {
+void read_equal_heads(const Config& config, DecoderConfig& decoder, std::string_view key) {
+  decoder.heads = decoder.kv_heads = config.integer(key);
+  check_division(config, decoder, key);
+  decoder.head_size = decoder.hidden / decoder.heads;
+  check_head_size(config, decoder);
+}
+
+DecoderConfig read_llama_config(const Config& config, bool default_tied, std::string_view activation,
+                                std::string_view default_activation) {
+  config.refuse_unless("is_causal", "true");
   DecoderConfig result;
   result.vocabulary = config.integer("vocab_size");
   result.hidden = config.integer("hidden_size");
   result.intermediate = config.integer("intermediate_size");
   read_heads(config, result);
   result.norm = {NormKind::kRmsNorm, config.number_or("rms_norm_eps", 1e-6)};
-  result.activation = activation_of(config, "hidden_act", "silu");
+  result.activation = activation_of(config, activation, default_activation);
   result.tied = config.boolean_or("tie_word_embeddings", default_tied);
-  DecoderConfig::Layer layer;
-  layer.rope = read_rope(config, result.head_size, "full_attention");
-  result.layers.assign(static_cast<std::size_t>(config.integer("num_hidden_layers", 1, kMaxLayers)), layer);
+  result.layers.resize(static_cast<std::size_t>(config.integer("num_hidden_layers", 1, kMaxLayers)));
   return result;
+}
+
+void rotate_all(DecoderConfig& decoder, const Rope& rope) {
+  for (DecoderConfig::Layer& layer : decoder.layers) layer.rope = rope;
+}
+
+void read_window(const Config& config, DecoderConfig& decoder, std::int64_t fallback) {
+  constexpr std::string_view kWindow = "sliding_window";
+  if (config.json().contains(kWindow) && !config.has(kWindow)) return;
+  const std::int64_t window = config.has(kWindow) ? config.integer(kWindow) : fallback;
+  for (DecoderConfig::Layer& layer : decoder.layers) layer.window = window;
 }
 
 std::vector<std::string> layer_types(const Config& config, std::size_t layers) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "convert/blocks/layers.h"
@@ -33,13 +34,23 @@ struct DecoderConfig {
   std::int64_t key_width() const { return kv_heads * head_size; }
 };
 
-// Reads the keys of Llama and of those that follow it, with RMS norms and one rotation for all layers.
-// Windows are for the family to add (read_windows). Errors where the sizes make no model, and where
-// GroupQueryAttention has no kernel (heads that are no multiple of 8).
-DecoderConfig read_llama_config(const Config& config, bool default_tied);
+// Reads the keys of Llama and of those that follow it, with RMS norms. Rotations and windows are for the
+// family to add. Errors where the sizes make no model, where GroupQueryAttention has no kernel (heads that
+// are no multiple of 8), and where tokens attend to later ones (is_causal).
+DecoderConfig read_llama_config(const Config& config, bool default_tied,
+                                std::string_view activation = "hidden_act",
+                                std::string_view default_activation = "silu");
 // num_attention_heads, num_key_value_heads (default: as many) and head_dim (default: hidden / heads).
 void read_heads(const Config& config, DecoderConfig& decoder);
+// Heads of families that know no groups and no other size than hidden / heads.
+void read_equal_heads(const Config& config, DecoderConfig& decoder, std::string_view key);
 
+// Gives all layers one rotation.
+void rotate_all(DecoderConfig& decoder, const Rope& rope);
+
+// Gives all layers the window `sliding_window`, which is `fallback` where the file has no such key; 0, and
+// the value null: none. For families whose classes ignore layer_types.
+void read_window(const Config& config, DecoderConfig& decoder, std::int64_t fallback);
 // Gives every layer that config.json calls "sliding_attention" in layer_types, or without layer_types every
 // one from `first` on, the window `sliding_window`, which is 4096 where the file has no such key. `enabled`
 // false: no layer slides, and layer_types must not say otherwise.

@@ -81,19 +81,25 @@ class GptBuilder {
 
 }  // namespace
 
-DecoderConfig read_gpt_config(const Config& config, std::string_view default_activation, bool default_tied) {
+DecoderConfig read_gpt_config(const Config& config, const GptKeys& keys, std::string_view default_activation,
+                              bool default_tied) {
+  constexpr GptKeys kCommon;
+  const auto either = [&](std::string_view common, std::string_view own) {
+    return config.has(common) ? common : own;
+  };
   DecoderConfig result;
   result.vocabulary = config.integer("vocab_size");
-  result.hidden = config.integer(config.first_of({"n_embd", "hidden_size"}));
-  result.intermediate =
-      config.integer_or(config.first_of({"n_inner", "intermediate_size"}), 4 * result.hidden, 1);
-  read_heads(config, result);
-  const double epsilon = config.number_or(config.first_of({"layer_norm_epsilon", "layer_norm_eps"}), 1e-5);
-  result.norm = {NormKind::kLayerNorm, epsilon};
-  result.activation =
-      activation_of(config, config.first_of({"activation_function", "hidden_act"}), default_activation);
+  result.hidden = config.integer(either(kCommon.hidden, keys.hidden));
+  result.intermediate = config.integer_or(keys.intermediate, 4 * result.hidden, 1);
+  if (keys.groups) {
+    read_heads(config, result);
+  } else {
+    read_equal_heads(config, result, either(kCommon.heads, keys.heads));
+  }
+  result.norm = {NormKind::kLayerNorm, config.number_or(keys.epsilon, 1e-5)};
+  result.activation = activation_of(config, keys.activation, default_activation);
   result.tied = config.boolean_or("tie_word_embeddings", default_tied);
-  const std::string_view layers = config.first_of({"n_layer", "num_layers", "num_hidden_layers"});
+  const std::string_view layers = either(kCommon.layers, keys.layers);
   result.layers.resize(static_cast<std::size_t>(config.integer(layers, 1, kMaxLayers)));
   return result;
 }

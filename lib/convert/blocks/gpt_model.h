@@ -47,9 +47,24 @@ struct GptModel {
       buffers;  // tensors of old files that are no weights, as Weights::drop takes them
 };
 
-// Reads GPT-2's keys or those of the families that followed, whatever their names. Without intermediate_size
-// (n_inner) it is four times the hidden size. Rotations and windows are for the family to add.
-DecoderConfig read_gpt_config(const Config& config, std::string_view default_activation, bool default_tied);
+// Names of keys in config.json, as the family's configuration class of transformers has them; other families'
+// are ignored there, and so here.
+struct GptKeys {
+  // Where a family has names of its own for these three, the common ones here stand for them (attribute_map),
+  // and go first.
+  std::string_view hidden = "hidden_size";
+  std::string_view layers = "num_hidden_layers";
+  std::string_view heads = "num_attention_heads";
+  std::string_view intermediate = "intermediate_size";
+  std::string_view activation = "hidden_act";
+  std::string_view epsilon = "layer_norm_eps";
+  bool groups = false;  // num_key_value_heads and head_dim count
+};
+
+// Reads the keys of GPT-2 or of one of the families that followed. Without intermediate size it is four times
+// the hidden size. Rotations and windows are for the family to add.
+DecoderConfig read_gpt_config(const Config& config, const GptKeys& keys, std::string_view default_activation,
+                              bool default_tied);
 
 // The whole graph of such a model.
 ModelGraph build_gpt(std::string_view family, const Checkpoint& checkpoint, const DecoderConfig& config,

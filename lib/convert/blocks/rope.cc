@@ -9,7 +9,11 @@
 namespace bantam {
 namespace {
 
-// The parameters of one type of layer, whatever generation of config.json they come from.
+constexpr std::string_view kScaling = "rope_scaling";
+constexpr std::string_view kParameters = "rope_parameters";
+constexpr std::string_view kPartial = "partial_rotary_factor";
+
+// The parameters, whatever generation of config.json they come from.
 struct Parameters {
   Config values;  // rope_type and what belongs to it
   double theta;
@@ -22,27 +26,59 @@ Config sub_object(const Config& config, std::string_view key) {
   return {config.path(), value};
 }
 
-Parameters parameters_of(const Config& config, std::string_view layer_type, double theta, double partial) {
-  theta = config.number_or("rope_theta", config.number_or("rotary_emb_base", theta));
-  partial = config.number_or(config.first_of({"partial_rotary_factor", "rotary_pct"}), partial);
-  const bool modern = config.has("rope_parameters");
-  const std::string_view key = modern ? "rope_parameters" : "rope_scaling";
-  if (!config.has(key)) return {Config(config.path(), Json::object()), theta, partial};
+// An empty object says nothing.
+bool states(const Config& config, std::string_view key) {
+  return config.has(key) && !sub_object(config, key).json().empty();
+}
+
+// What transformers 4 wrote goes first, as in transformers 5.
+std::string_view stated_key(const Config& config) {
+  return states(config, kScaling) ? kScaling : kParameters;
+}
+
+Config values_of(const Config& config, std::string_view key) {
+  if (!config.has(key)) return {config.path(), Json::object()};
   Config values = sub_object(config, key);
-  if (modern && values.has(layer_type)) values = sub_object(values, layer_type);
-  // What stands inside is what transformers computes with.
-  theta = values.number_or("rope_theta", theta);
-  partial = values.number_or("partial_rotary_factor", partial);
-  return {std::move(values), theta, partial};
+  for (const std::string_view type : {"full_attention", "sliding_attention"}) {
+    if (!values.has(type)) continue;
+    fail(
+        "{}: {}: {}: parameters for each type of layer are not supported for {}; one set for all was expected",
+        config.path().string(), key, type, config.model_type());
+  }
+  return values;
+}
+
+// What stands inside is what transformers computes with.
+Parameters parameters_of(const Config& config, std::string_view key, const RopeKeys& keys) {
+  Config values = values_of(config, key);
+  const double theta = values.number_or("rope_theta", config.number_or(keys.theta, keys.default_theta));
+  if (!keys.partial.empty()) {
+    const double beside = config.number_or(keys.partial, keys.default_partial);
+    const double partial = values.number_or(kPartial, beside);
+    return {std::move(values), theta, partial};
+  }
+  for (const Config& place : {config, values}) {
+    const double partial = place.number_or(kPartial, 1);
+    if (partial == 1) continue;
+    fail("{}: {} is {}, and heads of {} turn as a whole; only 1 is supported", config.path().string(),
+         kPartial, partial, config.model_type());
+  }
+  return {std::move(values), theta, 1};
+}
+
+// What stands beside the parameters (Phi-3's files have it there) goes before what stands inside.
+std::int64_t trained_length(const Config& config, const Config& values, std::int64_t min) {
+  constexpr std::string_view kTrained = "original_max_position_embeddings";
+  return (config.has(kTrained) ? config : values).integer(kTrained, min);
 }
 
 // As Llama 3.1 stretches its frequencies: long waves by `factor`, short ones not at all, those between by
 // parts.
-void stretch_llama3(const Config& values, std::vector<float>& frequencies) {
+void stretch_llama3(const Config& config, const Config& values, std::vector<float>& frequencies) {
   const double factor = values.number_or("factor", 0);
   const double low = values.number_or("low_freq_factor", 0);
   const double high = values.number_or("high_freq_factor", 0);
-  const auto trained = static_cast<double>(values.integer("original_max_position_embeddings", 1));
+  const auto trained = static_cast<double>(trained_length(config, values, 1));
   if (!(factor >= 1) || !(low > 0) || !(high > low)) {
     fail("{}: rope type llama3 needs factor >= 1 and high_freq_factor > low_freq_factor > 0",
          values.path().string());
@@ -74,15 +110,9 @@ std::vector<float> factors(const Config& values, std::string_view key, std::size
   fail("{}: rope type longrope needs {}, a list of {} numbers above 0", values.path().string(), key, count);
 }
 
-// Phi-3's file states the trained length beside the parameters, and that goes first.
-std::int64_t trained_length(const Config& config, const Config& values) {
-  constexpr std::string_view kTrained = "original_max_position_embeddings";
-  return (config.has(kTrained) ? config : values).integer(kTrained, 2);
-}
-
 void stretch_longrope(const Config& config, const Config& values, const std::vector<float>& powers,
                       Rope& rope) {
-  rope.switch_length = trained_length(config, values);
+  rope.switch_length = trained_length(config, values, 2);
   const auto trained = static_cast<double>(rope.switch_length);
   const double factor = values.has("factor")
                             ? values.number_or("factor", 1)
@@ -100,11 +130,7 @@ void stretch_longrope(const Config& config, const Config& values, const std::vec
   }
 }
 
-}  // namespace
-
-Rope read_rope(const Config& config, std::int64_t head_size, std::string_view layer_type,
-               double default_theta, double default_partial) {
-  const Parameters parameters = parameters_of(config, layer_type, default_theta, default_partial);
+Rope rope_of(const Config& config, const Parameters& parameters, std::int64_t head_size) {
   const Config& values = parameters.values;
   const std::string where = config.path().string();
   if (!(parameters.theta > 0)) fail("{}: rope_theta is {}; it must be above 0", where, parameters.theta);
@@ -130,7 +156,7 @@ Rope read_rope(const Config& config, std::int64_t head_size, std::string_view la
     if (!(factor >= 1)) fail("{}: rope type linear needs factor >= 1", where);
     for (float& frequency : rope.inverse_frequencies) frequency /= static_cast<float>(factor);
   } else if (type == "llama3") {
-    stretch_llama3(values, rope.inverse_frequencies);
+    stretch_llama3(config, values, rope.inverse_frequencies);
   } else if (type == "longrope") {
     stretch_longrope(config, values, powers, rope);
   } else if (type != "default") {
@@ -139,9 +165,22 @@ Rope read_rope(const Config& config, std::int64_t head_size, std::string_view la
   return rope;
 }
 
+}  // namespace
+
+Rope read_rope(const Config& config, std::int64_t head_size, const RopeKeys& keys) {
+  const std::string_view key = stated_key(config);
+  Rope rope = rope_of(config, parameters_of(config, key, keys), head_size);
+  if (key == kScaling && states(config, kParameters) &&
+      rope != rope_of(config, parameters_of(config, kParameters, keys), head_size)) {
+    fail("{}: {} and {} turn heads differently, and only one of them can be meant; leave out the other",
+         config.path().string(), kScaling, kParameters);
+  }
+  return rope;
+}
+
 std::int64_t longrope_switch_length(const Config& config) {
-  const Config values = parameters_of(config, "", 1, 1).values;
-  return values.has("long_factor") ? trained_length(config, values) : 0;
+  const Config values = values_of(config, stated_key(config));
+  return values.has("long_factor") ? trained_length(config, values, 2) : 0;
 }
 
 }  // namespace bantam

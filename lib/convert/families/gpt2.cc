@@ -22,10 +22,18 @@ constexpr GptNames kNames = {.prefix = "transformer.",
                              .expand = "mlp/c_fc",
                              .contract = "mlp/c_proj"};
 
+constexpr GptKeys kKeys = {.hidden = "n_embd",
+                           .layers = "n_layer",
+                           .heads = "n_head",
+                           .intermediate = "n_inner",
+                           .activation = "activation_function",
+                           .epsilon = "layer_norm_epsilon"};
+
 ModelGraph build(const Checkpoint& checkpoint, Task) {
   const Config& config = checkpoint.config;
   config.refuse_unless("add_cross_attention", "false");
-  DecoderConfig decoder = read_gpt_config(config, "gelu_new", true);
+  config.refuse_unless("is_causal", "true");
+  DecoderConfig decoder = read_gpt_config(config, kKeys, "gelu_new", true);
   const bool scaled = config.boolean_or("scale_attn_weights", true);
   const bool by_layer = config.boolean_or("scale_attn_by_inverse_layer_idx", false);
   double layer_number = 1;
@@ -35,7 +43,8 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
   }
   GptModel gpt;
   gpt.names = kNames;
-  gpt.positions = config.integer("n_positions");
+  gpt.positions =
+      config.integer(config.has("max_position_embeddings") ? "max_position_embeddings" : "n_positions");
   gpt.layout = WeightLayout::kInOut;
   gpt.buffers = {"*.attn.bias", "*.attn.masked_bias"};  // the causal mask, in old files
   gpt.project = [&decoder](const Module& attention, ValueId x) {

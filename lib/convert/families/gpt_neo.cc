@@ -23,7 +23,13 @@ constexpr GptNames kNames = {.prefix = "transformer.",
                              .expand = "mlp/c_fc",
                              .contract = "mlp/c_proj"};
 
-// "global" or "local" for every layer. attention_types has them as a list of [names, how often].
+constexpr GptKeys kKeys = {.layers = "num_layers",
+                           .heads = "num_heads",
+                           .activation = "activation_function",
+                           .epsilon = "layer_norm_epsilon"};
+
+// "global" or "local" for every layer. attention_types has them as a list of [names, how often];
+// attention_layers, the same list written out, goes first where both are there.
 Json layer_kinds(const Config& config, std::size_t layers) {
   const Json& json = config.json();
   Json kinds = Json::array();
@@ -35,7 +41,7 @@ Json layer_kinds(const Config& config, std::size_t layers) {
       for (const Json& kind : entry[0]) kinds.push_back(kind);
     }
   };
-  const std::string_view key = config.has("attention_types") ? "attention_types" : "attention_layers";
+  const std::string_view key = config.has("attention_layers") ? "attention_layers" : "attention_types";
   if (!config.has(key)) {
     append(Json::array({Json::array({"global", "local"}), 12}));
   } else if (!json.at(key).is_array()) {
@@ -57,7 +63,7 @@ Json layer_kinds(const Config& config, std::size_t layers) {
 
 ModelGraph build(const Checkpoint& checkpoint, Task) {
   const Config& config = checkpoint.config;
-  DecoderConfig decoder = read_gpt_config(config, "gelu_new", true);
+  DecoderConfig decoder = read_gpt_config(config, kKeys, "gelu_new", true);
   decoder.score_scale = 1;
   const Json kinds = layer_kinds(config, decoder.layers.size());
   const std::int64_t window = config.integer_or("window_size", 256, 1);

@@ -1,5 +1,6 @@
 // GPT-NeoX (arXiv:2204.06745) and Pythia (arXiv:2304.01373): part of every head turns by position, and
 // attention and MLP mostly run side by side. Names of transformers' modeling_gpt_neox.py.
+#include "base/error.h"
 #include "convert/blocks/gpt_model.h"
 #include "convert/families/families.h"
 
@@ -21,10 +22,17 @@ constexpr GptNames kNames = {.prefix = "gpt_neox.",
 
 ModelGraph build(const Checkpoint& checkpoint, Task) {
   const Config& config = checkpoint.config;
-  DecoderConfig decoder = read_gpt_config(config, "gelu", false);
+  config.refuse_unless("is_causal", "true");
+  DecoderConfig decoder = read_gpt_config(config, {}, "gelu", false);
   decoder.intermediate = config.integer("intermediate_size");
-  const Rope rope = read_rope(config, decoder.head_size, "full_attention", 10000, 0.25);
-  for (DecoderConfig::Layer& layer : decoder.layers) layer.rope = rope;
+  // It changes no size there, only how much of a head turns.
+  if (const auto size = config.integer_or("head_dim", decoder.head_size, 1); size != decoder.head_size) {
+    fail("{}: head_dim is {}, and heads of gpt_neox have hidden_size / num_attention_heads, {} elements",
+         config.path().string(), size, decoder.head_size);
+  }
+  rotate_all(decoder,
+             read_rope(config, decoder.head_size,
+                       {.theta = "rotary_emb_base", .partial = "rotary_pct", .default_partial = 0.25}));
   const LinearBias bias = config.boolean_or("attention_bias", true) ? LinearBias::kAdd : LinearBias::kNone;
   GptModel gpt;
   gpt.names = kNames;

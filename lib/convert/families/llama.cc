@@ -16,13 +16,14 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
   const Config& config = checkpoint.config;
   const bool llama = config.model_type() == "llama";
   DecoderConfig decoder = read_llama_config(config, false);
+  rotate_all(decoder, read_rope(config, decoder.head_size));
   LlamaLayer layer;
   if (llama) {
     config.refuse_unless("pretraining_tp", "1");
     layer.qkv_bias = layer.output_bias = bias_if(config.boolean_or("attention_bias", false));
     layer.mlp_bias = bias_if(config.boolean_or("mlp_bias", false));
   } else {
-    read_windows(config, decoder, true, 0);
+    read_window(config, decoder, 4096);
   }
   return build_llama("llama", checkpoint, decoder, layer);
 }

@@ -22,12 +22,13 @@ constexpr GptNames kNames = {.prefix = "model.",
 
 ModelGraph build(const Checkpoint& checkpoint, Task) {
   const Config& config = checkpoint.config;
-  DecoderConfig decoder = read_gpt_config(config, "gelu_new", false);
+  config.refuse_unless("is_causal", "true");
+  DecoderConfig decoder = read_gpt_config(config, {.groups = true}, "gelu_new", false);
   decoder.intermediate = config.integer("intermediate_size");
   // The queries are scaled, not the scores: products of the trained ones reach beyond float16.
   decoder.score_scale = 1;
-  const Rope rope = read_rope(config, decoder.head_size, "full_attention", 10000, 0.5);
-  for (DecoderConfig::Layer& layer : decoder.layers) layer.rope = rope;
+  rotate_all(decoder, read_rope(config, decoder.head_size,
+                                {.partial = "partial_rotary_factor", .default_partial = 0.5}));
   const bool head_norms = config.boolean_or("qk_layernorm", false);
   GptModel gpt;
   gpt.names = kNames;

@@ -25,11 +25,27 @@ Config with_longrope_named(const Config& config) {
   return {config.path(), std::move(json)};
 }
 
+// The configuration class has the trained length beside the parameters, 4096 where the file does not, and
+// overwrites what stands among them.
+void check_trained_length(const Config& config) {
+  constexpr std::string_view kTrained = "original_max_position_embeddings";
+  if (config.has(kTrained)) return;
+  for (const std::string_view key : {"rope_scaling", "rope_parameters"}) {
+    if (!config.has(key) || !config.json().at(key).is_object()) continue;
+    const std::int64_t inside = Config(config.path(), config.json().at(key)).integer_or(kTrained, 4096);
+    if (inside == 4096) continue;
+    fail("{}: {}: {} is {}, which transformers ignores for phi3; write it beside {}", config.path().string(),
+         key, kTrained, inside, key);
+  }
+}
+
 ModelGraph build(const Checkpoint& checkpoint, Task) {
   const Config config = with_longrope_named(checkpoint.config);
+  check_trained_length(config);
   DecoderConfig decoder = read_llama_config(config, false);
+  rotate_all(decoder, read_rope(config, decoder.head_size, {.partial = "partial_rotary_factor"}));
   decoder.norm.epsilon = config.number_or("rms_norm_eps", 1e-5);
-  read_windows(config, decoder, config.has("sliding_window"), 0);
+  read_window(config, decoder, 0);
   LlamaLayer layer;
   layer.fused = true;
   ModelGraph model = build_llama("phi3", checkpoint, decoder, layer);

@@ -10,6 +10,7 @@ constexpr std::string_view kTypes[] = {"qwen2"};
 ModelGraph build(const Checkpoint& checkpoint, Task) {
   const Config& config = checkpoint.config;
   DecoderConfig decoder = read_llama_config(config, false);
+  rotate_all(decoder, read_rope(config, decoder.head_size));
   read_windows(config, decoder, config.boolean_or("use_sliding_window", false),
                config.integer_or("max_window_layers", 28));
   LlamaLayer layer;

@@ -16,6 +16,7 @@ ModelGraph build(const Checkpoint& checkpoint, Task) {
     fail("{}: head_dim is missing, which for qwen3 means 128, not {}", config.path().string(),
          decoder.head_size);
   }
+  rotate_all(decoder, read_rope(config, decoder.head_size));
   read_windows(config, decoder, config.boolean_or("use_sliding_window", false),
                config.integer_or("max_window_layers", 28));
   LlamaLayer layer;

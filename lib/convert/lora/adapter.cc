@@ -8,9 +8,11 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "convert/blocks/tied_source.h"
 #include "convert/hub_cache.h"
 #include "convert/lora/adapter_config.h"
 #include "convert/lora/adapter_tensors.h"
+#include "convert/lora/base_names.h"
 #include "convert/lora/merged_source.h"
 #include "convert/safetensors.h"
 #include "convert/torch_file.h"
@@ -41,9 +43,13 @@ std::string_view leaf(std::string_view module) {
 class Merger {
  public:
   Merger(Checkpoint& checkpoint, AdapterConfig config, AdapterTensors tensors)
-      : checkpoint_(checkpoint), config_(std::move(config)), tensors_(std::move(tensors)) {}
+      : checkpoint_(checkpoint),
+        config_(std::move(config)),
+        tensors_(std::move(tensors)),
+        vocabulary_(find_vocabulary(checkpoint)) {}
 
   void run() {
+    look_at_vocabulary();
     for (const auto& entry : tensors_.whole) {
       with_context(quote(entry.first), [&] { take_whole(entry.first, entry.second); });
     }
@@ -52,31 +58,14 @@ class Merger {
     }
     if (changed_.empty()) fail("holds no tensor that would change the model");
     take_labels();
-    untie();
+    untie_new_heads();
     note();
   }
 
  private:
-  // The base's name of a tensor: the same, or with one part more or less before it, where class and
-  // checkpoint differ in the base model's prefix ("bert.").
   std::optional<std::string> find(std::string_view name) const {
-    const TensorMap& base = checkpoint_.tensors;
-    if (base.contains(name)) return std::string(name);
-    const auto dot = name.find('.');
-    if (dot != name.npos && base.contains(name.substr(dot + 1)) &&
-        name.substr(dot + 1).find('.') != name.npos) {
-      return std::string(name.substr(dot + 1));
-    }
-    std::optional<std::string> found;
-    for (const auto& [candidate, source] : base) {
-      const std::string_view text = candidate;
-      if (text.size() <= name.size() || !text.ends_with(name) || text[text.size() - name.size() - 1] != '.')
-        continue;
-      if (text.find('.') != text.size() - name.size() - 1) continue;
-      if (found) fail("could be {} or {} of the base", quote(*found), quote(candidate));
-      found = candidate;
-    }
-    return found;
+    const bool respelled = vocabulary_ && name == vocabulary_->spelling;
+    return find_base_name(checkpoint_.tensors, respelled ? vocabulary_->head : name);
   }
 
   std::string find_or_fail(const std::string& name) const {
@@ -87,16 +76,71 @@ class Merger {
         quote(name));
   }
 
-  // Of a name that a file of PyTorch gives to the same bytes, too: tied weights change together.
+  // Of a name that a file of PyTorch gives to the same bytes, too: tied weights change together. Not so the
+  // vocabulary's, which PEFT may take apart.
   void put(const std::string& name, TensorSourcePtr source) {
     if (!changed_.insert(name).second) fail("{} is changed twice", quote(name));
     const FilePlace place = checkpoint_.tensors.at(name)->place();
     for (auto& [other, tensor] : checkpoint_.tensors) {
+      if (is_vocabulary(name) && is_vocabulary(other)) continue;
       const FilePlace there = tensor->place();
       const bool same = place.file != nullptr && there.file == place.file && there.offset == place.offset;
       if (same && tensor->spec().shape == source->spec().shape) tensor = make_renamed_source(source, other);
     }
     checkpoint_.tensors.at(name) = std::move(source);
+  }
+
+  // `make` of the base's tensor; of a tied head's, too, where it is stored: equal tensors stay equal.
+  template <typename Make>
+  void change(const std::string& name, const Make& make) {
+    put(name, make(checkpoint_.tensors.at(name)));
+    if (!tied() || name != vocabulary_->embedding || !head_stored_) return;
+    TensorSourcePtr& head = checkpoint_.tensors.at(vocabulary_->head);
+    head = make(head);
+  }
+
+  // --- Embeddings and a head that are one weight of the base
+
+  bool tied() const { return vocabulary_ && vocabulary_->tied; }
+  bool is_head(std::string_view name) const { return vocabulary_ && name == vocabulary_->head; }
+  bool is_vocabulary(std::string_view name) const {
+    return is_head(name) || (vocabulary_ && name == vocabulary_->embedding);
+  }
+
+  void look_at_vocabulary() {
+    if (!vocabulary_) return;
+    TensorMap& base = checkpoint_.tensors;
+    head_stored_ = base.contains(vocabulary_->head);
+    if (tied() && !base.contains(vocabulary_->embedding)) {
+      base[vocabulary_->embedding] = make_renamed_source(base.at(vocabulary_->head), vocabulary_->embedding);
+    }
+    const auto whole = std::ranges::count_if(
+        tensors_.whole, [&](const auto& entry) { return is_vocabulary(name_of(entry.first)); });
+    both_whole_ = whole == 2;
+  }
+
+  // From now on there are two weights, which begin as the one.
+  void untie(const std::string& cause) {
+    TensorMap& base = checkpoint_.tensors;
+    const std::string &embedding = vocabulary_->embedding, &head = vocabulary_->head;
+    if (head_stored_ && !changed_.contains(embedding)) {
+      base[embedding] = make_tied_source(base.at(embedding), base.at(head));
+    }
+    if (!changed_.contains(head)) base[head] = make_renamed_source(base.at(embedding), head);
+    vocabulary_->tied = false;
+    set_config({{"tie_word_embeddings", false}});
+    checkpoint_.notes.push_back(
+        fmt::format("the adapter brings {}, which the base ties to {}: they are two weights from now on",
+                    quote(cause), cause == head ? "its embeddings" : "its head"));
+  }
+
+  // PEFT's model adds an update to the head alone, merge_and_unload() adds it to both.
+  [[noreturn]] void refuse_tied_head() const {
+    fail(
+        "changes {}, which config.json ties to {}{}: PEFT's model and what its merge_and_unload() leaves are not "
+        "the same then; give the one that you mean, merged and saved, as the source",
+        quote(vocabulary_->head), quote(vocabulary_->embedding),
+        config_.ensure_weight_tying ? " (ensure_weight_tying)" : "");
   }
 
   // --- modules_to_save, biases, embeddings that were saved as they are
@@ -108,23 +152,50 @@ class Merger {
     });
   }
 
+  // The base's name, or the one that a tensor gets which the base does not have.
+  std::string name_of(const std::string& name) const {
+    if (const auto found = find(name)) return *found;
+    return vocabulary_ && name == vocabulary_->spelling ? vocabulary_->head : name;
+  }
+
   void take_whole(const std::string& name, const TensorSourcePtr& tensor) {
-    const auto target = find(name);
-    if (!target) {
-      if (!is_saved_module(name)) find_or_fail(name);
-      checkpoint_.tensors[name] = make_renamed_source(tensor, name);
-      changed_.insert(name);
-      added_.push_back(name);
+    const std::string target = name_of(name);
+    const bool saved = is_saved_module(name);
+    const bool shared = tied() && is_vocabulary(target);
+    if (!checkpoint_.tensors.contains(target) && !saved && !(shared && both_whole_)) find_or_fail(name);
+    if (shared) {
+      check_same_shape(*tensor, vocabulary_->embedding);
+      if (config_.ensure_weight_tying && saved && !both_whole_) {
+        fail("stands there alone, and ensure_weight_tying says that {} and {} were trained as one",
+             quote(vocabulary_->embedding), quote(vocabulary_->head));
+      }
+      if (saved && !config_.ensure_weight_tying) {
+        untie(target);
+      } else if (!both_whole_) {
+        // The base's table, which PEFT saved with the adapter, and loads into the one weight. Where both are
+        // there, they are compared as every tied pair is.
+        if (is_head(target)) refuse_tied_head();
+        if (head_stored_)
+          checkpoint_.tensors[vocabulary_->head] = make_renamed_source(tensor, vocabulary_->head);
+      }
+    }
+    if (!checkpoint_.tensors.contains(target) || (is_head(target) && !head_stored_)) {
+      if (!changed_.insert(target).second) fail("{} is changed twice", quote(target));
+      checkpoint_.tensors[target] = make_renamed_source(tensor, target);
+      added_.push_back(target);
       return;
     }
-    const TensorSpec& base = checkpoint_.tensors.at(*target)->spec();
-    if (base.shape != tensor->spec().shape) {
-      fail(
-          "has shape {} where the base has {}: the adapter was trained on another model, or on one whose "
-          "vocabulary was resized",
-          to_string(tensor->spec().shape), to_string(base.shape));
-    }
-    put(*target, make_renamed_source(tensor, *target));
+    check_same_shape(*tensor, target);
+    put(target, make_renamed_source(tensor, target));
+  }
+
+  void check_same_shape(const TensorSource& tensor, const std::string& target) const {
+    const TensorSpec& base = checkpoint_.tensors.at(target)->spec();
+    if (base.shape == tensor.spec().shape) return;
+    fail(
+        "has shape {} where the base has {}: the adapter was trained on another model, or on one whose "
+        "vocabulary was resized",
+        to_string(tensor.spec().shape), to_string(base.shape));
   }
 
   // --- Updates
@@ -134,49 +205,43 @@ class Merger {
     const bool embedding = module.embedding_a != nullptr;
     LoraUpdate update{LoraLayout::kLinear, embedding ? module.embedding_a : module.a,
                       embedding ? module.embedding_b : module.b, module.magnitude, config_.scaling_of(name)};
-    check_rank(name, update);
-    const std::string target = find_or_fail(name + ".weight");
-    TensorSourcePtr base = checkpoint_.tensors.at(target);
+    const std::string target = weight_of(name);
+    if (module.base != nullptr) replace_base(target, module.base);
     if (embedding || is_conv1d(name)) update.layout = LoraLayout::kTransposed;
-    check_shape(update, base->spec());
+    check_update(update, config_.rank_of(name), checkpoint_.tensors.at(target)->spec());
     if ((module.magnitude != nullptr) != config_.dora) {
       fail("{} lora_magnitude_vector, and use_dora is {} in adapter_config.json",
            config_.dora ? "has no" : "has a", config_.dora);
     }
-    put(target, make_merged_source(std::move(base), std::move(update), cache_));
+    change(target, [&](TensorSourcePtr base) { return make_merged_source(std::move(base), update, cache_); });
+    if (tied() && target == vocabulary_->embedding) {
+      checkpoint_.notes.push_back(fmt::format(
+          "the adapter updates {}, and the head that config.json ties to it changes too, as merge_and_unload() "
+          "leaves it; PEFT's model before that keeps the head",
+          quote(target)));
+    }
     if (module.b_bias != nullptr) add_bias(name, module);
+  }
+
+  std::string weight_of(const std::string& module) const {
+    const std::string name = module + ".weight";
+    if (tied() && is_head(name_of(name))) refuse_tied_head();
+    return find_or_fail(name);
+  }
+
+  // What PEFT saved with an update of an embedding or a head (save_embedding_layers) takes the base's place
+  // when PEFT loads it.
+  void replace_base(const std::string& target, const TensorSourcePtr& tensor) {
+    check_same_shape(*tensor, target);
+    checkpoint_.tensors.at(target) = make_renamed_source(tensor, target);
+    if (tied() && target == vocabulary_->embedding && head_stored_) {
+      checkpoint_.tensors.at(vocabulary_->head) = make_renamed_source(tensor, vocabulary_->head);
+    }
   }
 
   bool is_conv1d(std::string_view module) const {
     return is_one_of(kConv1dModels, checkpoint_.config.string_or("model_type", "")) &&
            is_one_of(kConv1dLayers, leaf(module));
-  }
-
-  void check_rank(const std::string& name, const LoraUpdate& update) const {
-    const Shape &a = update.a->spec().shape, &b = update.b->spec().shape;
-    if (a.size() != 2 || b.size() != 2) {
-      fail("lora_A {} and lora_B {} where matrices were expected; convolutions are not supported",
-           to_string(a), to_string(b));
-    }
-    const std::int64_t rank = config_.rank_of(name);
-    if (a[0] != rank || b[1] != rank) {
-      fail("lora_A {} and lora_B {} are not of the rank {} that adapter_config.json states", to_string(a),
-           to_string(b), rank);
-    }
-  }
-
-  void check_shape(const LoraUpdate& update, const TensorSpec& base) const {
-    const std::int64_t out = update.b->spec().shape[0], in = update.a->spec().shape[1];
-    const Shape expected = update.layout == LoraLayout::kLinear ? Shape{out, in} : Shape{in, out};
-    if (base.shape != expected || !is_float(base.dtype)) {
-      fail(
-          "updates a weight of shape {} where the base has {} of {}: the adapter was trained on another model",
-          to_string(expected), to_string(base.shape), name(base.dtype));
-    }
-    if (update.magnitude != nullptr && update.magnitude->spec().shape != Shape{out}) {
-      fail("lora_magnitude_vector {} where {} was expected", to_string(update.magnitude->spec().shape),
-           to_string(Shape{out}));
-    }
   }
 
   void add_bias(const std::string& name, const AdapterModule& module) {
@@ -195,22 +260,10 @@ class Merger {
 
   // --- Trained tokens: whole rows of an embedding
 
-  const std::vector<std::int64_t>& tokens_of(std::string_view module) const {
-    const std::vector<std::int64_t>* found = nullptr;
-    for (const auto& [pattern, tokens] : config_.trainable_tokens) {
-      const bool matches = pattern.empty() || module == pattern || module.ends_with("." + pattern);
-      if (matches && found != nullptr) fail("trainable_token_indices names it twice");
-      if (matches) found = &tokens;
-    }
-    if (found == nullptr) fail("has trained tokens, and trainable_token_indices does not name them");
-    return *found;
-  }
-
   void replace_tokens(const std::string& name, const AdapterModule& module) {
-    const std::vector<std::int64_t>& tokens = tokens_of(name);
-    const std::string target = find_or_fail(name + ".weight");
-    TensorSourcePtr base = checkpoint_.tensors.at(target);
-    const TensorSpec& spec = base->spec();
+    const std::vector<std::int64_t>& tokens = config_.tokens_of(name);
+    const std::string target = weight_of(name);
+    const TensorSpec spec = checkpoint_.tensors.at(target)->spec();
     if (spec.shape.size() != 2 || !is_float(spec.dtype) ||
         module.tokens->spec().shape != Shape{std::ssize(tokens), spec.shape[1]}) {
       fail("has trained tokens {} for {} ids where the base has {}", to_string(module.tokens->spec().shape),
@@ -221,7 +274,8 @@ class Merger {
       if (token >= spec.shape[0]) fail("token {} is beyond the base's {}", token, spec.shape[0]);
       if (!seen.insert(token).second) fail("token {} is trained twice", token);
     }
-    put(target, make_replaced_rows(std::move(base), tokens, module.tokens));
+    change(target,
+           [&](TensorSourcePtr base) { return make_replaced_rows(std::move(base), tokens, module.tokens); });
   }
 
   // --- What else the merged model is
@@ -255,9 +309,10 @@ class Merger {
   }
 
   // A head over the vocabulary that the base does not have is no longer tied to its embeddings.
-  void untie() {
+  void untie_new_heads() {
     const std::int64_t vocabulary = checkpoint_.config.integer_or("vocab_size", 0);
     for (const std::string& name : added_) {
+      if (tied() && is_head(name)) continue;  // ensure_weight_tying
       const Shape& shape = checkpoint_.tensors.at(name)->spec().shape;
       if (shape.size() != 2 || shape[0] != vocabulary || is_one_of(kClassifiers, name)) continue;
       if (!checkpoint_.config.boolean_or("tie_word_embeddings", true)) continue;
@@ -280,6 +335,9 @@ class Merger {
   Checkpoint& checkpoint_;
   AdapterConfig config_;
   AdapterTensors tensors_;
+  std::optional<Vocabulary> vocabulary_;
+  bool head_stored_ = false;  // by the base, under a name of its own
+  bool both_whole_ = false;   // the adapter brings embeddings and head
   std::shared_ptr<LoraFactorCache> cache_ = std::make_shared<LoraFactorCache>();
   std::set<std::string, std::less<>> changed_;  // by the base's names
   std::vector<std::string> added_;

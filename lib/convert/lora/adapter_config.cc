@@ -16,16 +16,16 @@ namespace {
 constexpr std::int64_t kMaxRank = 1 << 16;
 
 // What says how to train, where the adapter was made, or which modules it has (its tensors say that too).
-constexpr std::array<std::string_view, 20> kIgnored = {
-    "auto_mapping",      "base_model_class", "eva_config",          "exclude_modules",
-    "fan_in_fan_out",    "inference_mode",   "layers_pattern",      "layers_to_transform",
-    "lora_dropout",      "megatron_core",    "parent_library",      "peft_version",
-    "qalora_group_size", "revision",         "target_modules",      "runtime_config",
-    "loftq_config",      "corda_config",     "ensure_weight_tying", "velora_config"};
+constexpr std::array<std::string_view, 19> kIgnored = {
+    "auto_mapping",   "base_model_class", "eva_config",          "exclude_modules", "fan_in_fan_out",
+    "inference_mode", "layers_pattern",   "layers_to_transform", "lora_dropout",    "megatron_core",
+    "parent_library", "peft_version",     "qalora_group_size",   "revision",        "target_modules",
+    "runtime_config", "loftq_config",     "corda_config",        "velora_config"};
 // What is read below.
-constexpr std::array<std::string_view, 15> kUsed = {"alpha_pattern",
+constexpr std::array<std::string_view, 16> kUsed = {"alpha_pattern",
                                                     "base_model_name_or_path",
                                                     "bias",
+                                                    "ensure_weight_tying",
                                                     "init_lora_weights",
                                                     "lora_alpha",
                                                     "lora_bias",
@@ -157,6 +157,7 @@ AdapterConfig read_values(const Config& config) {
   result.rank_stabilized = config.boolean_or("use_rslora", false);
   result.dora = config.boolean_or("use_dora", false);
   result.lora_bias = config.boolean_or("lora_bias", false);
+  result.ensure_weight_tying = config.boolean_or("ensure_weight_tying", false);
   result.task_type = config.string_or("task_type", "");
   result.base_model = config.string_or("base_model_name_or_path", "");
   return result;
@@ -171,6 +172,17 @@ std::int64_t AdapterConfig::rank_of(std::string_view module) const {
 double AdapterConfig::scaling_of(std::string_view module) const {
   const auto r = static_cast<double>(rank_of(module));
   return value_of(alpha_pattern, module, alpha, "alpha_pattern") / (rank_stabilized ? std::sqrt(r) : r);
+}
+
+const std::vector<std::int64_t>& AdapterConfig::tokens_of(std::string_view module) const {
+  const std::vector<std::int64_t>* found = nullptr;
+  for (const auto& [pattern, tokens] : trainable_tokens) {
+    const bool matches = pattern.empty() || module == pattern || module.ends_with("." + pattern);
+    if (matches && found != nullptr) fail("trainable_token_indices names it twice");
+    if (matches) found = &tokens;
+  }
+  if (found == nullptr) fail("has trained tokens, and trainable_token_indices does not name them");
+  return *found;
 }
 
 AdapterConfig read_adapter_config(const std::filesystem::path& path) {

@@ -17,6 +17,7 @@ struct AdapterConfig {
   bool rank_stabilized = false;  // use_rslora: alpha / sqrt(rank) instead of alpha / rank
   bool dora = false;
   bool lora_bias = false;
+  bool ensure_weight_tying = false;  // a base's tied embeddings and head were trained as one weight
   std::map<std::string, std::int64_t> rank_pattern;
   std::map<std::string, double> alpha_pattern;
   std::vector<std::string> modules_to_save;
@@ -30,6 +31,8 @@ struct AdapterConfig {
   std::int64_t rank_of(std::string_view module) const;
   // What B * A is multiplied with.
   double scaling_of(std::string_view module) const;
+  // The tokens that were trained of an embedding. Error where none or several entries name it.
+  const std::vector<std::int64_t>& tokens_of(std::string_view module) const;
 };
 
 // Error naming the key for what is not plain LoRA (another peft_type, variants that change how weights are

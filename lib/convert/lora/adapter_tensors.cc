@@ -14,7 +14,7 @@ struct Suffix {
   std::string_view text;
   TensorSourcePtr AdapterModule::*member;
 };
-constexpr std::array<Suffix, 8> kSuffixes = {{
+constexpr std::array<Suffix, 9> kSuffixes = {{
     {".lora_A.weight", &AdapterModule::a},
     {".lora_B.weight", &AdapterModule::b},
     {".lora_B.bias", &AdapterModule::b_bias},
@@ -22,6 +22,7 @@ constexpr std::array<Suffix, 8> kSuffixes = {{
     {".lora_embedding_B", &AdapterModule::embedding_b},
     {".lora_magnitude_vector", &AdapterModule::magnitude},
     {".lora_magnitude_vector.weight", &AdapterModule::magnitude},
+    {".base_layer.weight", &AdapterModule::base},
     {".token_adapter.trainable_tokens_delta", &AdapterModule::tokens},
 }};
 // Between a module and its own tensors, where PEFT wraps the module.
@@ -60,6 +61,28 @@ void sort_one(const TensorSourcePtr& tensor, AdapterTensors& result, std::vector
   if (!result.whole.emplace(name, tensor).second) fail("is there twice, as {}", quote(name));
 }
 
+// A saved base of a module without an update is a tensor like others.
+void sort_bases(AdapterTensors& result) {
+  for (auto at = result.modules.begin(); at != result.modules.end();) {
+    const AdapterModule& module = at->second;
+    if (module.base == nullptr || module.a != nullptr || module.embedding_a != nullptr) {
+      ++at;
+      continue;
+    }
+    const std::string name = at->first + ".weight";
+    if (!result.whole.emplace(name, module.base).second) fail("{}: is there twice", quote(name));
+    AdapterModule rest = module;
+    rest.base = nullptr;
+    const bool alone = rest.b == nullptr && rest.b_bias == nullptr && rest.embedding_b == nullptr &&
+                       rest.magnitude == nullptr && rest.tokens == nullptr;
+    if (alone) {
+      at = result.modules.erase(at);
+    } else {
+      (at++)->second = std::move(rest);
+    }
+  }
+}
+
 void check_halves(const std::string& name, const AdapterModule& module) {
   const auto both = [&](const TensorSourcePtr& a, const TensorSourcePtr& b, std::string_view which) {
     if ((a == nullptr) != (b == nullptr)) fail("{}: has only one of {}A and {}B", quote(name), which, which);
@@ -83,6 +106,7 @@ AdapterTensors sort_adapter_tensors(const std::vector<TensorSourcePtr>& tensors)
   for (const TensorSourcePtr& tensor : tensors) {
     with_context(quote(tensor->spec().name), [&] { sort_one(tensor, result, again); });
   }
+  sort_bases(result);
   for (const std::string& name : again) {
     if (!result.whole.contains(name)) fail("{}: is there under the adapter's name only", quote(name));
   }

@@ -14,6 +14,7 @@ struct AdapterModule {
   TensorSourcePtr a, b, b_bias;              // lora_A [rank, in], lora_B [out, rank] and its bias [out]
   TensorSourcePtr embedding_a, embedding_b;  // [rank, tokens], [dim, rank]
   TensorSourcePtr magnitude;                 // DoRA's, [out]
+  TensorSourcePtr base;                      // what is updated, where PEFT saved it too
   TensorSourcePtr tokens;                    // trained rows [count, dim] of an embedding
 };
 

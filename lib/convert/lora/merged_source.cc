@@ -187,6 +187,28 @@ class RenamedSource final : public TensorSource {
 
 }  // namespace
 
+void check_update(const LoraUpdate& update, std::int64_t rank, const TensorSpec& base) {
+  const Shape &a = update.a->spec().shape, &b = update.b->spec().shape;
+  if (a.size() != 2 || b.size() != 2) {
+    fail("lora_A {} and lora_B {} where matrices were expected; convolutions are not supported", to_string(a),
+         to_string(b));
+  }
+  if (a[0] != rank || b[1] != rank) {
+    fail("lora_A {} and lora_B {} are not of the rank {} that adapter_config.json states", to_string(a),
+         to_string(b), rank);
+  }
+  const std::int64_t out = b[0], in = a[1];
+  const Shape expected = update.layout == LoraLayout::kLinear ? Shape{out, in} : Shape{in, out};
+  if (base.shape != expected || !is_float(base.dtype)) {
+    fail("updates a weight of shape {} where the base has {} of {}: the adapter was trained on another model",
+         to_string(expected), to_string(base.shape), name(base.dtype));
+  }
+  if (update.magnitude != nullptr && update.magnitude->spec().shape != Shape{out}) {
+    fail("lora_magnitude_vector {} where {} was expected", to_string(update.magnitude->spec().shape),
+         to_string(Shape{out}));
+  }
+}
+
 std::shared_ptr<const LoraFactors> LoraFactorCache::get(const LoraUpdate& update) {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, factors] : kept_) {

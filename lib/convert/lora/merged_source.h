@@ -30,6 +30,9 @@ struct LoraUpdate {
   double scaling = 1;
 };
 
+// Error where the update's matrices are not of this rank, or do not fit together or to the base's tensor.
+void check_update(const LoraUpdate& update, std::int64_t rank, const TensorSpec& base);
+
 // The factors of the weights that were read last, in float32, so that the tiles of one weight share them and
 // memory does not grow with the adapter. Safe from several threads.
 class LoraFactorCache {

@@ -38,6 +38,7 @@ class GeneratedText final : public EvaluationTask {
     if (options.chat) chat_.emplace(bundle.root, tokenizer_);
     const GenerationConfig config = read_generation_config(bundle);
     generation_.sampling.repetition_penalty = config.repetition_penalty;
+    generation_.sampling.no_repeat_ngram = config.no_repeat_ngram;
     generation_.stop_ids = config.eos_token_ids;
     generation_.context = config.context;
     generation_.max_new_tokens = options.max_new_tokens > 0 ? options.max_new_tokens : kMaxNewTokens;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string_view>
 
 #include "base/error.h"
@@ -14,6 +15,49 @@ namespace {
 constexpr std::int64_t kMaxId = std::int64_t{1} << 31;
 // gpt2 says n_positions.
 constexpr std::array<std::string_view, 3> kContextKeys = {"max_position_embeddings", "n_positions", "n_ctx"};
+
+// A key of transformers' GenerationConfig with the number that means that nothing is changed; lists, objects
+// and texts change something where they are not empty.
+struct Setting {
+  std::string_view key;
+  double neutral;
+};
+
+constexpr double kNoToken = -1;
+constexpr auto kNotApplied = std::to_array<Setting>({
+    {"num_beams", 1},
+    {"penalty_alpha", 0},
+    {"guidance_scale", 1},
+    {"min_length", 0},
+    {"min_new_tokens", 0},
+    {"forced_bos_token_id", kNoToken},
+    {"forced_eos_token_id", kNoToken},
+    {"suppress_tokens", kNoToken},
+    {"begin_suppress_tokens", kNoToken},
+    {"bad_words_ids", kNoToken},
+    {"sequence_bias", kNoToken},
+    {"exponential_decay_length_penalty", kNoToken},
+    {"stop_strings", kNoToken},
+});
+constexpr auto kNotAppliedToDraws = std::to_array<Setting>({
+    {"typical_p", 1},
+    {"min_p", 0},
+    {"epsilon_cutoff", 0},
+    {"eta_cutoff", 0},
+});
+
+std::vector<std::string> set_among(const Config& config, std::span<const Setting> settings) {
+  std::vector<std::string> keys;
+  for (const Setting& setting : settings) {
+    if (!config.has(setting.key)) continue;
+    const Json& value = config.json().at(setting.key);
+    const bool neutral = value.is_number()   ? value.get<double>() == setting.neutral
+                         : value.is_string() ? value.get_ref<const std::string&>().empty()
+                                             : value.empty();
+    if (!neutral) keys.emplace_back(setting.key);
+  }
+  return keys;
+}
 
 std::int64_t token_id(const Json& value, const Config& config, std::string_view key) {
   const bool whole = value.is_number_integer();
@@ -55,6 +99,10 @@ GenerationConfig read_generation_config(const BundleModel& bundle) {
     fail("{}: repetition_penalty is {} where more than 0 was expected", first.path().string(),
          result.repetition_penalty);
   }
+  result.no_repeat_ngram = first.integer_or("no_repeat_ngram_size", 0);
+  result.settings_file = first.path().filename().string();
+  result.not_applied = set_among(first, kNotApplied);
+  result.not_applied_to_draws = set_among(first, kNotAppliedToDraws);
   if (first.has("max_new_tokens")) result.max_new_tokens = first.integer("max_new_tokens");
   for (const std::string_view key : kContextKeys) {
     if (result.context == 0) result.context = bundle.config.integer_or(key, 0);

@@ -35,6 +35,8 @@ void check(const SamplingOptions& options) {
   if (options.top_k < 0) fail("a top-k of {} where 0 or more was expected", options.top_k);
   if (!(options.repetition_penalty > 0) || !std::isfinite(options.repetition_penalty))
     fail("a repetition penalty of {} where more than 0 was expected", options.repetition_penalty);
+  if (options.no_repeat_ngram < 0)
+    fail("a no-repeat n-gram of {} where 0 or more was expected", options.no_repeat_ngram);
 }
 
 Sampler::Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {
@@ -44,9 +46,11 @@ Sampler::Sampler(const SamplingOptions& options) : options_(options), random_(op
 std::int64_t Sampler::pick(std::span<const float> logits, std::span<const std::int64_t> context) {
   const std::size_t best = largest(logits);
   const bool penalty = options_.repetition_penalty != 1;
-  if (options_.temperature == 0 && !penalty) return static_cast<std::int64_t>(best);
+  const bool ngrams = options_.no_repeat_ngram > 0;
+  if (options_.temperature == 0 && !penalty && !ngrams) return static_cast<std::int64_t>(best);
   weights_.assign(logits.begin(), logits.end());
   if (penalty) penalize(context);
+  if (ngrams) leave_out_ngrams(context);
   if (options_.temperature == 0) return std::ranges::max_element(weights_) - weights_.begin();
   for (double& weight : weights_) weight /= options_.temperature;
   if (options_.top_k > 0) keep_top_k();
@@ -65,6 +69,19 @@ void Sampler::penalize(std::span<const std::int64_t> context) {
     double& weight = weights_[index];
     weight = weight > 0 ? weight / options_.repetition_penalty : weight * options_.repetition_penalty;
   }
+}
+
+void Sampler::leave_out_ngrams(std::span<const std::int64_t> context) {
+  const std::int64_t before = options_.no_repeat_ngram - 1;  // the tokens that the next one would follow
+  if (std::ssize(context) <= before) return;
+  const auto last = context.last(static_cast<std::size_t>(before));
+  for (auto next = context.begin() + before; next != context.end(); ++next) {
+    const auto index = static_cast<std::size_t>(*next);
+    if (*next < 0 || index >= weights_.size()) continue;
+    if (std::equal(last.begin(), last.end(), next - before)) weights_[index] = kLeftOut;
+  }
+  if (*std::ranges::max_element(weights_) == kLeftOut)
+    fail("no_repeat_ngram_size {} leaves no token to go on with", options_.no_repeat_ngram);
 }
 
 void Sampler::keep_top_k() {

@@ -1,5 +1,7 @@
 #include "pipeline/generate/text_generator.h"
 
+#include <fmt/ranges.h>
+
 #include <utility>
 
 namespace bantam {
@@ -13,11 +15,21 @@ TextGenerator::TextGenerator(const BundleModel& bundle, const Session& session)
 GenerationOptions TextGenerator::defaults() const {
   GenerationOptions options;
   options.sampling.repetition_penalty = config_.repetition_penalty;
+  options.sampling.no_repeat_ngram = config_.no_repeat_ngram;
   if (config_.max_new_tokens) options.max_new_tokens = *config_.max_new_tokens;
   options.context = config_.context;
   options.switch_length = config_.switch_length;
   options.stop_ids = config_.eos_token_ids;
   return options;
+}
+
+std::vector<std::string> TextGenerator::notes(const GenerationOptions& options) const {
+  std::vector<std::string> keys = config_.not_applied;
+  if (options.sampling.temperature > 0)
+    keys.insert(keys.end(), config_.not_applied_to_draws.begin(), config_.not_applied_to_draws.end());
+  if (keys.empty()) return {};
+  return {fmt::format("{}: {}: set and not applied here, so that transformers may write another text",
+                      config_.settings_file, fmt::join(keys, ", "))};
 }
 
 GeneratedText TextGenerator::complete(std::string_view prompt, const GenerationOptions& options,

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "calibrate/tokenizer.h"
 #include "pipeline/bundle_model.h"
@@ -30,8 +31,12 @@ class TextGenerator {
   // tokenizer or the graph is no decoder.
   TextGenerator(const BundleModel& bundle, const Session& session);
 
-  // Greedy, with what the bundle says about stop ids, context, penalty and length.
+  // Greedy, with what the bundle says about stop ids, context, penalty, n-grams and length.
   GenerationOptions defaults() const;
+
+  // What the user should know: at most one note, of the settings in the bundle's generation_config.json that
+  // would change what transformers writes with such options, and that are not applied here.
+  std::vector<std::string> notes(const GenerationOptions& options) const;
 
   // Continues a text, encoded with the special tokens that the tokenizer adds; a text without any token
   // begins with bos_token_id.
