@@ -86,7 +86,7 @@ constinit const Command serve_command{
     .description =
         "A web server for one folder, with what models in browsers need and static servers often lack: the headers that allow "
         "WebAssembly threads (COOP, COEP, CORP), byte ranges for loaders that resume, the types of .mjs and .wasm, "
-        "entity tags from SHA256SUMS so that a changed file is never served stale, precompressed twins to browsers that "
+        "every file's SHA-256 as its entity tag so that a changed file is never served stale, precompressed twins to browsers that "
         "accept them, and plain 404s: a page that answers for a missing file is what breaks loaders.\n\n"
         "It listens on 127.0.0.1 alone unless --host says otherwise, answers GET and HEAD, and never leaves its folders, by "
         "\"..\" or by links. Ctrl-C ends it.",

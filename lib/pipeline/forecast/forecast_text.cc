@@ -61,7 +61,7 @@ std::string describe_forecasts(std::span<const Forecast> forecasts) {
   std::string text = download_table(forecasts) + "\n" + memory_table(forecasts);
   std::string assumptions = fmt::format(
       "Forecast, within about 20 %. Connections: {} Mbit/s, without the 27 MB of the runtime itself. JS peak: transformers.js holds all "
-      "files at once; streamed: the loader of web/ and a runtime with JSPI. Wasm heap: {} tokens. Tab: the renderer's peak on wasm with "
+      "files at once; streamed (rough, up to a third low): the loader of web/ and a runtime with JSPI. Wasm heap: {} tokens. Tab: the renderer's peak on wasm with "
       "transformers.js 4.",
       rates(), kForecastTokens);
   for (const ForecastVerdict& verdict : forecasts.front().verdicts) {
