@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/table.h"
 
@@ -14,13 +15,6 @@ namespace bantam {
 namespace {
 
 constexpr std::int64_t kMaxLabels = 1 << 20;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 template <typename Number>
 std::optional<Number> number_of(std::string_view text) {
@@ -46,10 +40,10 @@ std::string list_of(const std::vector<std::string>& names) {
 std::optional<std::int64_t> find_name(const std::vector<std::string>& names, std::string_view wanted) {
   const auto exact = std::ranges::find(names, wanted);
   if (exact != names.end()) return exact - names.begin();
-  const std::string low = lower(wanted);
+  const std::string low = ascii_lower(wanted);
   std::optional<std::int64_t> found;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (lower(names[i]) != low) continue;
+    if (ascii_lower(names[i]) != low) continue;
     if (found) return std::nullopt;
     found = static_cast<std::int64_t>(i);
   }
@@ -169,7 +163,7 @@ LabelNames label_names(const Json& config) {
   labels.generic = true;
   for (std::int64_t id = 0; id < labels.size(); ++id) {
     const std::string& label = labels.names[static_cast<std::size_t>(id)];
-    labels.generic = labels.generic && lower(label) == "label_" + std::to_string(id);
+    labels.generic = labels.generic && ascii_lower(label) == "label_" + std::to_string(id);
   }
   return labels;
 }

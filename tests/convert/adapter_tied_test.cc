@@ -57,12 +57,7 @@ class TiedAdapters : public ::testing::TestWithParam<Stored> {
   }
 
   void write_adapter(const std::vector<FloatTensor>& tensors, const nlohmann::json& changes = {}) {
-    nlohmann::json config = {{"peft_type", "LORA"}, {"r", 1}, {"lora_alpha", 2}};
-    if (!changes.is_null()) config.update(changes);
-    adapter_.write("adapter_config.json", config.dump());
-    std::vector<FloatTensor> prefixed = tensors;
-    for (FloatTensor& tensor : prefixed) tensor.name = "base_model.model." + tensor.name;
-    adapter_.write("adapter_model.safetensors", safetensors_of(prefixed));
+    write_lora(adapter_, tensors, changes);
   }
 
   Outcome outcome() const {

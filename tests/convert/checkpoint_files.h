@@ -99,6 +99,16 @@ inline std::string safetensors_of(const std::vector<FloatTensor>& tensors) {
   return safetensors_bytes(header.dump(), data);
 }
 
+// A LoRA adapter of rank 1 and alpha 2, as PEFT saves it. `changes`: further or other keys of its config.
+inline void write_lora(const TempFolder& folder, std::vector<FloatTensor> tensors,
+                       const nlohmann::json& changes = {}) {
+  nlohmann::json config = {{"peft_type", "LORA"}, {"r", 1}, {"lora_alpha", 2}};
+  if (!changes.is_null()) config.update(changes);
+  folder.write("adapter_config.json", config.dump());
+  for (FloatTensor& tensor : tensors) tensor.name = "base_model.model." + tensor.name;
+  folder.write("adapter_model.safetensors", safetensors_of(tensors));
+}
+
 // The message of the Error that `body` throws; a test failure when it throws none.
 template <typename Body>
 std::string error_of(Body&& body) {

@@ -39,6 +39,18 @@ def dims(model, name):
     return value.type.tensor_type.shape.dim
 
 
+def end_with(*nodes, tensors=(), domains=()):
+    """The graph's last node gives `scores`, of which the nodes make the logits."""
+    def change(model):
+        for node in model.graph.node:
+            for i, name in enumerate(node.output):
+                node.output[i] = "scores" if name == "logits" else name
+        model.graph.node.extend(nodes)
+        model.graph.initializer.extend(tensors)
+        model.opset_import.extend(helper.make_opsetid(domain, 1) for domain in domains)
+    return change
+
+
 class Case(unittest.TestCase):
     original = ENCODER
 
@@ -114,10 +126,7 @@ class Encoder(Case):
 
     def test_outputs_that_the_pipeline_reads(self):
         def rename(model):
-            for node in model.graph.node:
-                for i, name in enumerate(node.output):
-                    if name == "logits":
-                        node.output[i] = "scores"
+            end_with()(model)
             model.graph.output[0].name = "scores"
         self.expect(rename, "inputs", "has no output logits")
 
@@ -141,11 +150,7 @@ class Encoder(Case):
     def test_outputs_that_are_no_floats(self):
         def cast(to):
             def change(model):
-                for node in model.graph.node:
-                    for i, name in enumerate(node.output):
-                        if name == "logits":
-                            node.output[i] = "scores"
-                model.graph.node.append(helper.make_node("Cast", ["scores"], ["logits"], to=to))
+                end_with(helper.make_node("Cast", ["scores"], ["logits"], to=to))(model)
                 model.graph.output[0].type.tensor_type.elem_type = to
             return change
         self.expect(cast(TensorProto.INT64), "inputs", "output \"logits\" is int64 where the pipeline")
@@ -161,18 +166,6 @@ class Encoder(Case):
         seal(bundle)
         found = json.loads(run("verify", bundle, "--json", "-q").stdout)
         self.assertTrue(any(finding["file"] == "onnx/model.onnx" for finding in found["findings"]))
-
-
-def end_with(*nodes, tensors=(), domains=()):
-    """The graph's last node gives `scores`, of which the nodes make the logits."""
-    def change(model):
-        for node in model.graph.node:
-            for i, name in enumerate(node.output):
-                node.output[i] = "scores" if name == "logits" else name
-        model.graph.node.extend(nodes)
-        model.graph.initializer.extend(tensors)
-        model.opset_import.extend(helper.make_opsetid(domain, 1) for domain in domains)
-    return change
 
 
 def choose():

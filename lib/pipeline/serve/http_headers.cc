@@ -5,15 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "base/ascii.h"
+
 namespace bantam {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return result;
-}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -44,7 +39,7 @@ bool any_item(std::string_view list, Body body) {
 
 RangeKind parse_byte_range(std::string_view header, std::int64_t size, ByteRange64& range) {
   header = trim(header);
-  if (!lower(header.substr(0, 6)).starts_with("bytes=")) return RangeKind::kWhole;
+  if (!ascii_lower(header.substr(0, 6)).starts_with("bytes=")) return RangeKind::kWhole;
   const std::string_view spec = trim(header.substr(6));
   const std::size_t dash = spec.find('-');
   if (dash == spec.npos || spec.find(',') != spec.npos) return RangeKind::kWhole;
@@ -65,8 +60,8 @@ RangeKind parse_byte_range(std::string_view header, std::int64_t size, ByteRange
 bool accepts_coding(std::string_view header, std::string_view coding) {
   return any_item(header, [&](std::string_view item) {
     const std::size_t semicolon = std::min(item.find(';'), item.size());
-    if (lower(trim(item.substr(0, semicolon))) != coding) return false;
-    const std::string weight = lower(item.substr(semicolon));
+    if (ascii_lower(trim(item.substr(0, semicolon))) != coding) return false;
+    const std::string weight = ascii_lower(item.substr(semicolon));
     const std::size_t q = weight.find("q=");
     if (q == std::string::npos) return true;
     return weight.find_first_not_of("0. \t", q + 2) != std::string::npos;  // q=0, q=0.000: not wanted

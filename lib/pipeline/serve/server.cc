@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/parallel.h"
 
@@ -27,16 +28,10 @@ constexpr int kSilence = 30;                            // s without a byte of a
 constexpr int kStalled = 60;                            // s without a byte taken
 constexpr auto kTick = std::chrono::milliseconds(100);  // between looks at cancel_requested()
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
-
 HttpRequest request_of(const httplib::Request& request) {
   HttpRequest result{request.method, request.path, {}};
   for (const auto& [name, value] : request.headers) {
-    const auto [entry, is_new] = result.headers.try_emplace(lower(name), value);
+    const auto [entry, is_new] = result.headers.try_emplace(ascii_lower(name), value);
     if (!is_new) entry->second.append(", ").append(value);
   }
   return result;

@@ -31,10 +31,6 @@ std::string host_name(const std::string& host) {
   return host.substr(0, host.find(':'));
 }
 
-std::string content_encoding(const Compression& compression) {
-  return std::string(compression.name);
-}
-
 }  // namespace
 
 std::string HttpRequest::header(const std::string& name) const {
@@ -71,37 +67,36 @@ void Site::mount(std::string prefix, const fs::path& folder) {
   if (!folders_.emplace(prefix, open_folder(folder)).second) fail("{} is mounted twice", quote(prefix));
 }
 
-bool Site::find(const Folder& folder, const std::string& name, EntityTags::Tagged& found) {
-  if (!is_plain_name(name)) return false;
+std::optional<fs::path> Site::find(const Folder& folder, const std::string& name) {
+  if (!is_plain_name(name)) return std::nullopt;
   std::error_code error;
   const fs::path path = fs::canonical(folder.root / name, error);  // links are followed, and must stay inside
-  if (error || !fs::is_regular_file(path, error)) return false;
-  if (std::mismatch(folder.root.begin(), folder.root.end(), path.begin(), path.end()).first !=
-      folder.root.end()) {
-    return false;
-  }
-  found = folder.tags->open(name, path);
-  return true;
+  if (error || !fs::is_regular_file(path, error)) return std::nullopt;
+  const bool inside = std::mismatch(folder.root.begin(), folder.root.end(), path.begin(), path.end()).first ==
+                      folder.root.end();
+  return inside ? std::optional(path) : std::nullopt;
 }
 
 HttpAnswer Site::send(const HttpRequest& request, const Folder& folder, const std::string& name) const {
-  EntityTags::Tagged found;
-  if (!find(folder, name, found)) return plain_answer(404, "There is no " + quote(name) + " here.");
+  std::string sent = name;
+  std::optional<fs::path> path = find(folder, name);
+  if (!path) return plain_answer(404, "There is no " + quote(name) + " here.");
   HttpAnswer answer;
-  bool encoded = false;
   const std::string range_header = request.header("range");
   bool has_twin = false;
   for (const Compression& compression : compressions()) {
-    EntityTags::Tagged twin;
-    if (!find(folder, name + std::string(compression.extension), twin)) continue;
+    std::string twin = name + std::string(compression.extension);
+    std::optional<fs::path> twin_path = find(folder, twin);
+    if (!twin_path) continue;
     has_twin = true;
-    if (encoded || !range_header.empty() ||
+    if (sent != name || !range_header.empty() ||
         !accepts_coding(request.header("accept-encoding"), compression.name))
       continue;
-    found = twin;
-    encoded = true;
-    answer.headers.emplace_back("Content-Encoding", content_encoding(compression));
+    sent = std::move(twin);
+    path = std::move(twin_path);
+    answer.headers.emplace_back("Content-Encoding", compression.name);
   }
+  const EntityTags::Tagged found = folder.tags->open(sent, *path);
   if (has_twin) answer.headers.emplace_back("Vary", "Accept-Encoding");
   answer.headers.emplace_back("Content-Type", media_type(name));
   answer.headers.emplace_back("ETag", found.tag);

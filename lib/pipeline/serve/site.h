@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,7 +62,8 @@ class Site {
   };
 
   HttpAnswer find_answer(const HttpRequest& request) const;
-  static bool find(const Folder& folder, const std::string& name, EntityTags::Tagged& found);
+  // The file of that name, its links followed; nothing where there is none, or it lies outside.
+  static std::optional<std::filesystem::path> find(const Folder& folder, const std::string& name);
   HttpAnswer send(const HttpRequest& request, const Folder& folder, const std::string& name) const;
   static Folder open_folder(const std::filesystem::path& path);
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <system_error>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/parallel.h"
@@ -15,12 +16,6 @@ namespace {
 
 constexpr std::size_t kMaxFiles = 100'000;
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 // By its first bytes. A template or a model card may well begin with "<"; those are not read by any runtime.
 FileNature nature_of(const fs::path& path, std::int64_t bytes) {
   if (bytes == 0) return FileNature::kEmpty;
@@ -31,7 +26,7 @@ FileNature nature_of(const fs::path& path, std::int64_t bytes) {
   const std::string_view raw(buffer.data(), length);
   if (raw.starts_with("version https://git-lfs")) return FileNature::kLfsPointer;
   const std::string start =
-      lower(std::string(raw.substr(std::min(length, raw.find_first_not_of(" \t\r\n\xEF\xBB\xBF")))));
+      ascii_lower(raw.substr(std::min(length, raw.find_first_not_of(" \t\r\n\xEF\xBB\xBF"))));
   const bool page = path.extension() == ".html";
   if (!page && (start.starts_with("<!doctype html") || start.starts_with("<html"))) return FileNature::kHtml;
   return FileNature::kPlausible;
